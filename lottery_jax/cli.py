@@ -1,0 +1,297 @@
+"""The command line: `lottery-jax gap | run | list | plot | info | merge`. Parses, calls, prints."""
+
+import argparse
+import contextlib
+import importlib.metadata
+import inspect
+import os
+import sys
+import typing
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import jax
+
+from lottery_jax import __version__, experiments, gap
+from lottery_jax.core import keys
+from lottery_jax.core.compat import use_all_cores
+from lottery_jax.montecarlo.collect import count_chunks, estimate
+from lottery_jax.montecarlo.estimates import Estimates
+from lottery_jax.montecarlo.experiment import check_epsilons
+from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
+from lottery_jax.report.tables import format_cell, format_table, read_widths
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:  # --help, --version, or words that cannot be parsed
+        return int(end.code or 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_: _say(f"warning: {message}")
+        try:
+            _share_out_cores()
+            options.command(options)
+        except KeyboardInterrupt:
+            is_kept = getattr(options, "out", None) is not None
+            _say(
+                "stopped; what was counted is stored, and the same command goes on from there"
+                if is_kept
+                else "stopped; name a store with --out to be able to go on next time"
+            )
+            return 130
+        except (ValueError, OSError) as error:
+            _say(str(error))
+            return 2
+    return 0
+
+
+def _say(text: str) -> None:
+    print(f"lottery-jax: {text}", file=sys.stderr)
+
+
+def _share_out_cores() -> None:
+    """Use every core, unless another number of devices was asked for or jax already runs."""
+    is_chosen = "device_count" in os.environ.get("XLA_FLAGS", "")
+    if not is_chosen and jax.config.jax_num_cpu_devices == -1:  # type: ignore[attr-defined]
+        with contextlib.suppress(RuntimeError):
+            use_all_cores()
+
+
+def _gap(options: argparse.Namespace) -> None:
+    curves = gap.QUICK if options.quick else gap.FULL
+    key = keys.root(options.seed)
+    if options.dry_run:
+        print(gap.plan(curves))
+        return
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = gap.measure(curves, key=key, store=gap.open_store(folder), progress=not options.silent)
+    gap.write(rows, folder)
+    print(gap.describe(rows))
+    print(f"\nwritten: {', '.join(str(folder / f'gap.{end}') for end in ('csv', 'jsonl', 'png'))}")
+
+
+def _run(options: argparse.Namespace) -> None:
+    names = experiments.settings_of(options.name)
+    experiment = experiments.build(options.name, {name: getattr(options, name) for name in names})
+    key, epsilons = keys.root(options.seed), check_epsilons(options.epsilons)
+    trials = 1 if options.quick else options.trials
+    chunks = len(range(options.shard[0], count_chunks(experiment, trials), options.shard[1]))
+    if options.dry_run:
+        seconds, size = gap.cost(experiment, draws=chunks * experiment.lanes)
+        print(
+            f"{options.name}: {len(epsilons)} accuracies, {chunks} chunks of {experiment.lanes} "
+            f"draws, about {format_cell(seconds)} s on one core after compiling, "
+            f"{format_cell(size)} MiB for each draw at work"
+        )
+        return
+    print(
+        estimate(
+            experiment,
+            key=key,
+            trials=trials,
+            epsilons=epsilons,
+            store=None if options.out is None else _open_store(options.out, options.name),
+            shard=options.shard,
+            progress=not options.silent,
+        )
+    )
+
+
+def _open_store(path: str, name: str) -> Store:
+    """The store at `path`, refused if all it holds belongs to other experiments."""
+    store = Store(path)
+    held = {row["name"] for row in store.rows()}
+    if held and name not in held:
+        raise StoreError(
+            f"{path} holds the counts of {', '.join(sorted(held))}, not of {name}; "
+            "name another file with --out"
+        )
+    return store
+
+
+def _list(options: argparse.Namespace) -> None:
+    del options
+    for name, entry in experiments.CATALOGUE.items():
+        settings = " ".join(map(_usage, experiments.settings_of(name).values()))
+        print(f"{name}\n    {entry.question}\n    lottery-jax run {name} {settings}\n")
+
+
+def _plot(options: argparse.Namespace) -> None:
+    from lottery_jax.report import figures  # on first use: it imports matplotlib
+
+    source = Path(options.file)
+    if source.suffix == ".csv":
+        ax = gap.draw(read_widths(source))
+    else:
+        ax = figures.new_axis()
+        for number, curve in enumerate(_curves(source)):
+            figures.success_curve(ax, curve, number=number)
+    target = Path(options.out or source.with_suffix(".png"))
+    figures.save(ax, target)
+    print(f"written: {target}")
+
+
+def _curves(source: Path) -> list[Estimates]:
+    """The success curves in a store, one for each experiment and seed."""
+    groups = [group for group in _groups(_read_store(source)) if group[0]["kind"] == "success"]
+    if not groups:
+        raise StoreError(f"{source} holds no success counts; plot the gap.csv written beside it")
+    return [Estimates.from_rows(group) for group in groups]
+
+
+def _info(options: argparse.Namespace) -> None:
+    if options.file is None:
+        names = ("jax", "jaxlib", "numpy")
+        devices = ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices())
+        print(f"lottery_jax {__version__}, stream version {keys.STREAM_VERSION}")
+        print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
+        print(f"devices: {devices}")
+        return
+    header = ["id", "experiment", "kind", "settings", "epsilons", "chunks", "trials", "seconds"]
+    print(format_table(header, [_summary(g) for g in _groups(_read_store(Path(options.file)))]))
+
+
+def _summary(group: list[Row]) -> list[str | int | float]:
+    """What the rows of one experiment hold, as cells of a table."""
+    first = group[0]
+    settings = " ".join(f"{name}={value}" for name, value in first["settings"].items())
+    trials = sum(row["trials"] for row in group)
+    seconds = sum(row["seconds"] for row in group)
+    cells = [first["id"], first["name"], first["kind"], settings]
+    return [*cells, len(first["epsilons"]), len(group), trials, seconds]
+
+
+def _read_store(source: Path) -> list[Row]:
+    if not source.exists():
+        raise StoreError(f"{source} does not exist; name a store of counts")
+    return Store(source).rows()
+
+
+def _groups(rows: list[Row]) -> list[list[Row]]:
+    """The rows of each experiment and seed together, in order of writing."""
+    groups: dict[str, list[Row]] = {}
+    for row in rows:
+        groups.setdefault(row["id"], []).append(row)
+    return list(groups.values())
+
+
+def _merge(options: argparse.Namespace) -> None:
+    target = Store(options.out)
+    known = {(row["id"], row["chunk"]) for row in target.rows()}
+    rows = merge_stores([target.path, *options.files] if target.path.exists() else options.files)
+    new = [row for row in rows if (row["id"], row["chunk"]) not in known]
+    for row in new:
+        target.append(row)
+    print(f"{target.path}: {len(rows)} rows, {len(new)} of them new")
+
+
+class _Parser(argparse.ArgumentParser):
+    """One sentence for what cannot be parsed, without the usage."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"lottery-jax: {message}; see {self.prog} --help\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="lottery-jax",
+        description="How likely is it that pruning alone works, and how far can it go?",
+    )
+    parser.add_argument("--version", action="version", version=f"lottery_jax {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    command = commands.add_parser("gap", help="the exponential gap: table, figure and rows")
+    command.set_defaults(command=_gap)
+    command.add_argument("--out", default="gap", metavar="FOLDER", help="default: gap")
+    _add_common(command, quick="fewer accuracies and draws")
+
+    command = commands.add_parser("run", help="count the successes of one experiment")
+    names = command.add_subparsers(required=True, metavar="EXPERIMENT", dest="name")
+    for name, entry in experiments.CATALOGUE.items():
+        command = names.add_parser(name, help=entry.question, description=entry.question)
+        command.set_defaults(command=_run)
+        for setting in experiments.settings_of(name).values():
+            _add_setting(command, setting)
+        command.add_argument("--epsilons", type=_epsilons, required=True, metavar="E[,E...]")
+        command.add_argument("--trials", type=int, default=10_000, metavar="N")
+        command.add_argument("--out", metavar="FILE", help="store of rows; resumed if it exists")
+        command.add_argument(
+            "--shard",
+            type=_shard,
+            default=(0, 1),
+            metavar="I/N",
+            help="every N-th chunk from the I-th; merge the stores of all N",
+        )
+        _add_common(command, quick="one chunk of draws")
+
+    command = commands.add_parser("list", help="the experiments and their settings")
+    command.set_defaults(command=_list)
+
+    command = commands.add_parser("plot", help="draw a store of counts or a gap.csv")
+    command.set_defaults(command=_plot)
+    command.add_argument("file", metavar="FILE")
+    command.add_argument("--out", metavar="PICTURE", help="default: FILE with the ending .png")
+
+    command = commands.add_parser("info", help="versions and devices, or what a store holds")
+    command.set_defaults(command=_info)
+    command.add_argument("file", nargs="?", metavar="STORE")
+
+    command = commands.add_parser("merge", help="add the rows of several stores to one")
+    command.set_defaults(command=_merge)
+    command.add_argument("out", metavar="OUT")
+    command.add_argument("files", nargs="+", metavar="STORE")
+    return parser
+
+
+def _add_common(command: argparse.ArgumentParser, *, quick: str) -> None:
+    command.add_argument("--quick", action="store_true", help=quick)
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="0 <= N < 2**32")
+    command.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
+    command.add_argument("--silent", action="store_true", help="no progress bars")
+
+
+def _add_setting(command: argparse.ArgumentParser, setting: inspect.Parameter) -> None:
+    choices = typing.get_args(setting.annotation)  # of a Literal; else none
+    is_required = setting.default is setting.empty
+    command.add_argument(
+        f"--{setting.name.replace('_', '-')}",
+        type=str if choices else setting.annotation,
+        choices=choices or None,
+        required=is_required,
+        default=None if is_required else setting.default,
+        metavar=None if choices else setting.name.upper(),
+        help=None if is_required else f"default: {setting.default}",
+    )
+
+
+def _usage(setting: inspect.Parameter) -> str:
+    flag = f"--{setting.name.replace('_', '-')}"
+    if setting.default is setting.empty:
+        return f"{flag} {setting.name.upper()}"
+    return f"[{flag} {setting.default}]"
+
+
+def _epsilons(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 0.4,0.2,0.1") from None
+
+
+def _shard(text: str) -> tuple[int, int]:
+    try:
+        first, step = map(int, text.split("/"))
+    except ValueError:
+        first, step = 0, 0
+    if not 0 <= first < step:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of 0/N, 1/N, ..., N-1/N")
+    return first, step
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""Exact sup of a ReLU sum's error in any dimension: the maximiser of every face of the arrangement.
+
+On each face of the arrangement the error is linear, so a maximiser over the sphere in the relative interior of
+the face is the normalised projection of that form onto the face's flat. Trying every set of planes to lie on and
+every side of the others tries every face, without asking which exist: a candidate from a face that does not
+exist is still a point of the sphere. Nor is a rank decided: where the normals of a set are dependent to rounding,
+the leftover direction is noise, the candidate is still a point, and the smaller set supplies the true one.
+"""
+
+import functools
+import itertools
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from lottery_jax.geometry.arrangement import arrangement, combine, error_on_face, largest, project, unit
+
+
+def sup_faces(
+    signs: Float[Array, "neuron"],
+    vectors: Float[Array, "neuron dim"],
+    target: Float[Array, "dim"],
+    *,
+    output: str = "linear",
+) -> Float[Array, ""]:
+    """Exact sup over the unit sphere, any dimension; fewer than 3^(neuron+1) candidates, no checks."""
+    planes = arrangement(signs, *_in_span(vectors, target))
+    num_planes, dim = len(planes.normals), len(planes.normals[0])
+    best = []
+    for size in range(min(dim, num_planes)):  # planes the point lies on; on `dim` of them the error is zero
+        active, chosen = _faces(num_planes, size, target.dtype)
+        basis = []
+        for choice in chosen:
+            normal = combine(choice, planes.units)
+            basis.append(unit(project(normal, basis)) if basis else normal)
+        best.append(largest(error_on_face(active, basis, planes, output)))
+    return functools.reduce(jnp.maximum, best)
+
+
+def _in_span(
+    vectors: Float[Array, "neuron dim"], target: Float[Array, "dim"]
+) -> tuple[Float[Array, "neuron rank"], Float[Array, "rank"]]:
+    """Coordinates in an orthonormal basis of the span, where that has fewer dimensions (Gram-Schmidt, twice)."""
+    num_planes = vectors.shape[0] + 1
+    if target.shape[0] <= num_planes:
+        return vectors, target
+    rounding = 4 * jnp.finfo(target.dtype).eps
+    basis, coordinates = [], []
+    for whole in (target, *vectors):
+        row = whole
+        along = [jnp.zeros((), row.dtype)] * num_planes
+        for index, q in [*enumerate(basis), *enumerate(basis)]:
+            shadow = jnp.sum(q * row)
+            along[index] = along[index] + shadow
+            row = row - shadow * q
+        length = jnp.sqrt(jnp.sum(row * row))
+        is_new = length > rounding * jnp.sqrt(jnp.sum(whole * whole))  # else noise, orthogonal to nothing
+        along[len(basis)] = jnp.where(is_new, length, 0)
+        basis.append(jnp.where(is_new, row / jnp.where(is_new, length, 1), 0))
+        coordinates.append(jnp.stack(along))
+    return jnp.stack(coordinates[1:]) if num_planes > 1 else jnp.zeros((0, 1), target.dtype), coordinates[0]
+
+
+@functools.cache
+def _faces(num_planes: int, size: int, dtype: np.dtype) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+    """Per plane its activity along the faces; per chosen plane, per plane, 1 where that plane is the chosen one."""
+    active, chosen = [], []
+    for on in itertools.combinations(range(num_planes), size):
+        sides = [(0,) if plane in on else (0, 1) for plane in range(num_planes)]
+        active += itertools.product(*sides)
+        chosen += [np.eye(num_planes)[list(on)]] * 2 ** (num_planes - size)
+    tables = np.array(active, dtype).T, np.moveaxis(np.array(chosen, dtype), 0, -1)
+    return list(tables[0]), [list(choice) for choice in tables[1]]

@@ -1,0 +1,23 @@
+"""Monte Carlo runs: experiments, their success probabilities and their threshold widths."""
+
+from lottery_jax.montecarlo.bisection import first_width_by_bisection
+from lottery_jax.montecarlo.collect import estimate
+from lottery_jax.montecarlo.estimates import Estimates
+from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial, identity
+from lottery_jax.montecarlo.store import Store, StoreError, merge_stores
+from lottery_jax.montecarlo.threshold import Threshold, threshold
+
+__all__ = [
+    "Estimates",
+    "Experiment",
+    "FirstWidth",
+    "Store",
+    "StoreError",
+    "Threshold",
+    "Trial",
+    "estimate",
+    "first_width_by_bisection",
+    "identity",
+    "merge_stores",
+    "threshold",
+]

@@ -1,0 +1,230 @@
+"""Neuron pruning of a random two-layer network, as a subset sum that is decided exactly.
+
+A neuron may be kept as it is or removed. Kept neurons S approximate the target relu(<w*, x>),
+|w*| = 1, to epsilon on the ball of radius R when sup |g_S - f| <= epsilon (Definition 1 of
+"Structured vs. Unstructured Pruning: An Exponential Gap"). The law of g is rotation invariant, so
+the target is e_1 without loss. Everything is positively homogeneous: the error on the ball of
+radius R is R times the error on the unit ball, and the functions here work with the latter.
+
+At every point x of the unit sphere the error of S is a subset sum, so each test point is a
+coordinate of a vector subset sum. A subset within tolerance must pass them all; one that passes is
+decided by the exact supremum over the ball. Nothing is sampled: for subsets of at most `max_kept`
+neurons the decision is exact up to float32 rounding, which is bounded and counted as undecided.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from lottery_jax.core import keys
+from lottery_jax.geometry.networks import Output, TwoLayerNetwork, signed_vectors
+from lottery_jax.geometry.relu_sums import rounding_bound, sup_on_sphere
+from lottery_jax.subset_sum.fold_subsets import Visitor, Window, fold_subsets
+
+
+class Match(NamedTuple):
+    """The best subset of at most `max_kept` neurons, if one lies within the tolerance."""
+
+    subset: Int[Array, " kept"]  # ascending neuron numbers, filled up with N
+    error_low: Float[Array, ""]  # no subset has a smaller error on the unit ball; inf if none near
+    error: Float[Array, ""]  # the error of this subset is not larger; inf if none is near
+
+
+class FirstMatch(NamedTuple):
+    """How many leading neurons are needed before a subset of them is within the tolerance."""
+
+    certain: Int[Array, ""]  # enough for certain; N + 1 if all are not
+    possible: Int[Array, ""]  # fewer are certainly not enough
+
+
+def target(dim: int) -> Float[Array, " dim"]:
+    """The weight of the target neuron, e_1."""
+    return jnp.zeros((dim,), jnp.float32).at[0].set(1)
+
+
+def draw(key: Key[Array, ""], *, dim: int, num_neurons: int) -> TwoLayerNetwork:
+    """A random network, all weights N(0, 1); its first n neurons are the same for every width."""
+
+    def neuron(key: Key[Array, ""]) -> Float[Array, " weight"]:
+        return jax.random.normal(key, (dim + 1,), jnp.float32)
+
+    weights = jax.vmap(neuron)(keys.items(key, num_neurons))
+    return TwoLayerNetwork(hidden=weights[:, :dim], output=weights[:, dim])
+
+
+def search(
+    network: TwoLayerNetwork,
+    num_neurons: Int[Array, ""],
+    *,
+    least: Float[Array, ""],
+    most: Float[Array, ""],
+    max_kept: int,
+    output: Output,
+) -> Match:
+    """The best subset of the first `num_neurons` neurons, if its error is at most `most`.
+
+    The tolerance starts at `least` and doubles until a subset is found or `most` is reached, so
+    that no more of the list is searched than the answer needs. A subset within `least` ends the
+    search at once: it may then not be the very best.
+    """
+    num_all = network.output.shape[0]
+    problem = _Problem(network, max_kept, output)
+
+    def visit(match: Match, subsets, is_subset) -> Match:
+        low, high = problem.errors(subsets, is_subset)
+        best = jnp.argmin(high)
+        is_better = high[best] < match.error
+        return Match(
+            subset=jnp.where(is_better, subsets[best], match.subset),
+            error_low=jnp.minimum(match.error_low, jnp.min(low)),
+            error=jnp.minimum(match.error, high[best]),
+        )
+
+    def deepen(carry: tuple[Float[Array, ""], Match, Bool[Array, ""]]):
+        tolerance, match, _ = carry
+        match = problem.fold(
+            num_neurons,
+            match,
+            tolerance=lambda match: jnp.minimum(tolerance, match.error),
+            visit=visit,
+            is_done=lambda match: match.error <= least,
+        )
+        is_last = (match.error <= tolerance) | (tolerance >= most)
+        return jnp.minimum(2 * tolerance, most), match, is_last
+
+    nothing = Match(
+        subset=jnp.full((max_kept,), num_all, jnp.int32),
+        error_low=jnp.float32(jnp.inf),
+        error=jnp.float32(jnp.inf),
+    )
+    return lax.while_loop(lambda c: ~c[2], deepen, (least, nothing, jnp.array(False)))[1]
+
+
+def search_first(
+    network: TwoLayerNetwork,
+    num_neurons: Int[Array, ""],
+    *,
+    tolerance: Float[Array, ""],
+    max_kept: int,
+    output: Output,
+) -> FirstMatch:
+    """How many leading neurons it takes, up to `num_neurons`, to come within the tolerance.
+
+    One search finds every subset within the tolerance; the one whose highest neuron is lowest
+    decides the success of all widths at once.
+    """
+    problem = _Problem(network, max_kept, output)
+
+    def visit(first: FirstMatch, subsets, is_subset) -> FirstMatch:
+        low, high = problem.errors(subsets, is_subset)
+        is_member = subsets < network.output.shape[0]
+        needed = jnp.max(jnp.where(is_member, subsets + 1, 0), axis=1)
+        never = num_neurons + 1
+        certain = jnp.where(high <= tolerance, needed, never)
+        possible = jnp.where(low <= tolerance, needed, never)
+        return FirstMatch(
+            certain=jnp.minimum(first.certain, jnp.min(certain)),
+            possible=jnp.minimum(first.possible, jnp.min(possible)),
+        )
+
+    return problem.fold(
+        num_neurons,
+        FirstMatch(num_neurons + 1, num_neurons + 1),
+        tolerance=lambda _: tolerance,
+        visit=visit,
+        is_done=lambda _: jnp.array(False),
+    )
+
+
+def lift(network: TwoLayerNetwork, match: Match) -> TwoLayerNetwork:
+    """The pruned network: the output weights of the neurons that are not kept become zero."""
+    is_kept = jnp.zeros(network.output.shape, bool).at[match.subset].set(True, mode="drop")
+    return network._replace(output=jnp.where(is_kept, network.output, 0))
+
+
+def audit(pruned: TwoLayerNetwork, *, max_kept: int, output: Output) -> Float[Array, ""]:
+    """The error on the unit ball, recomputed from the weights of the pruned network alone."""
+    order = jnp.argsort(pruned.output == 0, stable=True)[:max_kept]
+    kept = TwoLayerNetwork(pruned.hidden[order], pruned.output[order])
+    signs, vectors = signed_vectors(kept)
+    return sup_on_sphere(signs, vectors, target(kept.hidden.shape[1]), output=output)
+
+
+class _Problem:
+    """The vector subset sum of one network: coordinates, box, full test and exact error."""
+
+    def __init__(self, network: TwoLayerNetwork, max_kept: int, output: Output):
+        num_neurons, dim = network.hidden.shape
+        points = probe_points(dim)
+        heights = jnp.asarray(np.maximum(points[:, 0], 0), jnp.float32)
+        values = jnp.maximum(network.hidden @ jnp.asarray(points, jnp.float32).T, 0)
+        values = network.output[:, None] * values
+        if output == "linear":  # the error minus its reflection is linear, and at most 2 epsilon
+            slope = network.output * network.hidden[:, 0]
+            values = jnp.concatenate([slope[:, None], values], axis=1)
+        self.items, self.heights = values, heights
+        self.max_kept, self.output, self.target = max_kept, output, target(dim)
+        signs, vectors = signed_vectors(network)
+        self.signs = jnp.concatenate([signs, jnp.zeros((1,), jnp.float32)])
+        self.vectors = jnp.concatenate([vectors, jnp.zeros((1, dim), jnp.float32)])
+
+    def fold(self, num_neurons, state, *, tolerance, visit, is_done):
+        def accept(state, sums: Float[Array, "batch coordinate"]) -> Bool[Array, " batch"]:
+            window = self.window(tolerance(state))
+            slack = 1e-5 * (1 + jnp.max(jnp.abs(self.items)))
+            inside = (sums >= window.lower[None] - slack) & (sums <= window.upper[None] + slack)
+            return jnp.all(inside, axis=1)
+
+        visitor = Visitor(lambda state: self.window(tolerance(state)), accept, visit, is_done)
+        return fold_subsets(self.items, num_neurons, state, visitor, max_kept=self.max_kept)
+
+    def window(self, tolerance: Float[Array, ""]) -> Window:
+        """The box that contains the coordinates of every subset within the tolerance."""
+        upper = self.heights + tolerance
+        if self.output == "linear":
+            lower = self.heights - tolerance
+            return Window(
+                jnp.concatenate([(1 - 2 * tolerance)[None], lower]),
+                jnp.concatenate([(1 + 2 * tolerance)[None], upper]),
+            )
+        # Behind the output ReLU anything negative will do where the target is within epsilon of 0.
+        lower = jnp.where(self.heights > tolerance, self.heights - tolerance, -jnp.inf)
+        return Window(lower, upper)
+
+    def errors(
+        self, subsets: Int[Array, "batch kept"], is_subset: Bool[Array, " batch"]
+    ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
+        """Certain bounds on the error of each subset on the unit ball; inf where there is none."""
+        signs, vectors = self.signs[subsets], self.vectors[subsets]
+
+        def exact(signs, vectors):
+            return sup_on_sphere(signs, vectors, self.target, output=self.output)
+
+        error = jax.vmap(exact)(signs, vectors)
+        band = jax.vmap(rounding_bound, in_axes=(0, None))(vectors, self.target)
+        low = jnp.where(is_subset, error - band, jnp.inf)
+        return low, jnp.where(is_subset, error + band, jnp.inf)
+
+
+def probe_points(dim: int) -> np.ndarray:
+    """Points of the unit sphere at which every candidate is tested, the most selective first.
+
+    Axes and diagonals of the cube's coordinate planes, with their reflections, and at dim = 2 the
+    directions between them. Any set of points is right; a good one saves time.
+    """
+    axes = np.eye(dim)
+    diagonals = [axes[0] + s * axes[i] for i in range(1, dim) for s in (-1, 1)]
+    if dim <= 8:
+        pairs = [(i, j) for i in range(1, dim) for j in range(i + 1, dim)]
+        diagonals += [axes[i] + s * axes[j] for i, j in pairs for s in (1, -1)]
+    points = np.concatenate([np.stack(diagonals), -axes[1:], -np.stack(diagonals), axes[1:]])
+    points = np.concatenate([points, axes[:1], -axes[:1]])
+    if dim == 2:
+        angles = np.deg2rad([67.5, 22.5, 202.5, 112.5, 247.5, 292.5, 157.5, 337.5])
+        between = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+        points = np.concatenate([points[:1], between[:4], points[1:], between[4:]])
+    return points / np.linalg.norm(points, axis=1, keepdims=True)

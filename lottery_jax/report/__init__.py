@@ -1,0 +1,1 @@
+"""Tables, fits and figures. Nothing is imported here, so that matplotlib loads only when drawn."""

@@ -1,0 +1,131 @@
+"""Figures. Every function takes a matplotlib axis, or makes one, and returns it; no global style.
+
+The only importer of matplotlib. Colours are those of Okabe and Ito, told apart by markers as well.
+"""
+
+import math
+import os
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lottery_jax.report.tables import WidthRow
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def new_axis(width: float = 7.0, height: float = 5.0) -> Axes:
+    """An axis on a figure of its own, in inches; works without a display."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure.add_subplot()
+
+
+def save(ax: Axes, path: str | os.PathLike) -> None:
+    """Write the figure of an axis; the ending of `path` gives the format."""
+    ax.figure.savefig(path, dpi=150)  # type: ignore[union-attr]
+
+
+def success_curve(ax: Axes | None, estimates, *, label: str | None = None, number: int = 0) -> Axes:
+    """Success probability against epsilon with its limits as a band.
+
+    Where no draw succeeded the point is an upper limit, drawn as an arrow at that limit.
+
+    Parameters
+    ----------
+    ax
+        Where to draw; None makes a new figure.
+    estimates
+        `lottery_jax.Estimates`.
+    label
+        Name in the legend; by default the experiment and its settings.
+    number
+        Which colour and marker.
+    """
+    ax = _axis(ax)
+    order = np.argsort(estimates.epsilons)
+    epsilons, low, high = (
+        np.asarray(each)[order] for each in (estimates.epsilons, estimates.low, estimates.high)
+    )
+    hits, probability = estimates.hits[order], estimates.probability[order]
+    colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+    settings = ", ".join(f"{name}={value}" for name, value in estimates.settings)
+    side = {"exact": "", "lower": " (lower bound)", "upper": " (upper bound)"}[estimates.bound]
+    label = label or f"{estimates.name}{side}\n{settings}"
+    has_hits = hits > 0
+    if has_hits.any():
+        seen = epsilons[has_hits], probability[has_hits]
+        ax.fill_between(epsilons, low, high, where=has_hits, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(*seen, color=colour, marker=marker, ms=4, label=label)
+    if not has_hits.all():
+        unseen = epsilons[~has_hits], high[~has_hits]
+        only = None if has_hits.any() else label
+        ax.plot(*unseen, color=colour, marker=r"$\downarrow$", ms=9, ls="none", label=only)
+    ax.set_xscale("log")
+    ax.set_ylim(0, 1)
+    ax.set_xlabel("accuracy ε")
+    limits = f"{100 * estimates.confidence:g} % {estimates.limits} limits, {estimates.trials} draws"
+    ax.set_ylabel("probability that pruning alone succeeds")
+    ax.set_title(f"points of a curve share draws; {limits}", fontsize="small")
+    ax.legend(fontsize="small", frameon=False)
+    return ax
+
+
+def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
+    """Width needed against 1/epsilon, both on log axes, one curve per kind of pruning.
+
+    Confidence limits are bands; a width that lies above all widths tried is an arrow at the highest
+    lower limit. Points of one curve come from independent draws.
+
+    Parameters
+    ----------
+    ax
+        Where to draw; None makes a new figure.
+    rows
+        As in gap.csv. The radius enters as epsilon / radius.
+    """
+    ax = _axis(ax)
+    curves = sorted({row.curve for row in rows}, key=lambda curve: (curve[0], curve[1], curve[2]))
+    for number, curve in enumerate(curves):
+        points = sorted(
+            (row for row in rows if row.curve == curve), key=lambda row: -row.epsilon / row.radius
+        )
+        pruning, output, dim = curve
+        kept = points[0].max_kept
+        label = f"{pruning} pruning, {output} output, d = {dim}"
+        label += "" if kept is None else f", at most {kept} kept"
+        x = np.array([row.radius / row.epsilon for row in points])
+        low = np.array([row.width_low for row in points])
+        width, high = (
+            np.array([math.nan if math.isinf(each) else each for each in column])
+            for column in ([row.width for row in points], [row.width_high for row in points])
+        )
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        style = "-" if pruning == "neuron" else "--"
+        ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+        ax.plot(x, width, style, color=colour, marker=marker, ms=4, label=label)
+        is_open = np.isnan(high)
+        if is_open.any():
+            ax.plot(x[is_open], low[is_open], marker=r"$\uparrow$", ms=9, ls="none", color=colour)
+    ax.set_xscale("log")
+    ax.set_yscale("log")
+    ax.set_xlabel("inverse accuracy R/ε")
+    probabilities = sorted({row.probability for row in rows})
+    chance = ", ".join(f"{100 * probability:g} %" for probability in probabilities)
+    ax.set_ylabel(f"neurons before pruning for success in {chance} of the draws")
+    ax.grid(True, which="major", alpha=0.3)
+    ax.legend(fontsize="small", frameon=False)
+    return ax
+
+
+def _axis(ax: Axes | None) -> Axes:
+    if ax is not None:
+        return ax
+    if "inline" in matplotlib.get_backend():  # a notebook shows what pyplot knows
+        import matplotlib.pyplot as plt
+
+        return plt.subplots(figsize=(7, 5), layout="constrained")[1]
+    return new_axis()

@@ -1,0 +1,129 @@
+"""Success of neuron pruning: closed forms, and messages for settings that make no sense."""
+
+import jax
+import numpy as np
+import pytest
+from scipy.special import gamma, kv
+
+import lottery_jax as lj
+from lottery_jax.core.limits import limits_exact
+from lottery_jax.montecarlo.estimates import Estimates
+from lottery_jax.neuron_pruning import single_neuron
+
+FALSE_ALARM = 1e-6
+
+
+def assert_probability(estimates: Estimates, expected: float) -> None:
+    """The true probability lies inside exact limits that a right program leaves once in 10^6."""
+    low, high = limits_exact(
+        estimates.hits, estimates.trials, undecided=estimates.undecided, confidence=1 - FALSE_ALARM
+    )
+    assert low[0] <= expected <= high[0]
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 8])
+def test_one_neuron_rescaled(dim, trials=100_000):
+    experiment = single_neuron.experiment(dim=dim, radius=1.0)
+    found = lj.estimate(
+        experiment, key=lj.key(1), trials=trials, epsilons=[0.6], progress=False
+    )
+    expected = single_neuron.success_rescaled(dim, 0.6)
+    assert_probability(found, expected)
+    with pytest.raises(AssertionError):
+        assert_probability(found, expected * 1.5)
+
+
+@pytest.mark.parametrize("dim", [2, 3, 5, 8])
+def test_one_neuron_as_it_is(dim, trials=30_000):
+    experiment = lj.neuron_pruning.experiment(dim=dim, width=1, max_kept=1, radius=1.0)
+    assert experiment.bound == "exact"
+    found = lj.estimate(
+        experiment, key=lj.key(2), trials=trials, epsilons=[0.7], progress=False
+    )
+    expected = single_neuron.success_gaussian(dim, 0.7)
+    assert_probability(found, expected)
+    with pytest.raises(AssertionError):
+        assert_probability(found, expected * 3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dim", [2, 3, 5, 8])
+@pytest.mark.parametrize("epsilon", [0.3, 0.6, 0.9])
+def test_one_neuron_in_a_million_draws(dim, epsilon):
+    for experiment, expected in (
+        (single_neuron.experiment(dim=dim, radius=1.0), single_neuron.success_rescaled),
+        (
+            lj.neuron_pruning.experiment(dim=dim, width=1, max_kept=1, radius=1.0),
+            single_neuron.success_gaussian,
+        ),
+    ):
+        found = lj.estimate(
+            experiment, key=lj.key(3), trials=10**6, epsilons=[epsilon], progress=False
+        )
+        assert_probability(found, expected(dim, epsilon))
+
+
+@pytest.mark.parametrize("dim", [2, 3, 6])
+def test_the_integral_of_the_gaussian_neuron(dim, epsilon=0.5):
+    """The same probability by brute force over angle and strength, from the error alone."""
+    order = (dim - 1) / 2
+
+    def density(strength, angle):
+        if single_neuron.error(strength, angle) > epsilon:
+            return 0.0
+        of_strength = strength**order * kv(order, strength) / (np.sqrt(np.pi) * 2**order)
+        return of_strength / gamma(dim / 2) * np.sin(angle) ** (dim - 2)
+
+    angles = np.linspace(0, np.arcsin(epsilon), 801)
+    strengths = np.linspace(0.3, 2.0, 2401)
+    grid = np.array([[density(s, a) for s in strengths] for a in angles])
+    norm = gamma((dim - 1) / 2) * np.sqrt(np.pi) / gamma(dim / 2)
+    expected = np.trapezoid(np.trapezoid(grid, strengths), angles) / norm
+    assert single_neuron.success_gaussian(dim, epsilon) == pytest.approx(expected, rel=2e-3)
+
+
+def test_a_sweep_over_widths_compiles_once():
+    experiments = [lj.neuron_pruning.experiment(dim=2, width=width) for width in range(9, 17)]
+    assert len({experiment.trial for experiment in experiments}) == 1
+    assert len({experiment.first_width for experiment in experiments}) == 1
+
+
+def test_radius_only_scales_the_accuracy():
+    found = [
+        lj.neuron_pruning.experiment(dim=2, width=8, radius=radius).trial(
+            lj.key(5), jax.numpy.float32([0.5 * radius]), {"width": np.int32(8), "radius": np.float32(radius)}
+        )
+        for radius in (1.0, 2.0)
+    ]
+    assert bool(found[0].hits[0]) == bool(found[1].hits[0])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("dim", "epsilon", "expected"), [(2, 0.4, 17), (2, 0.1, 75), (3, 0.4, 38)]
+)
+def test_known_median_widths(dim, epsilon, expected):
+    """First measurements gave these medians from 500 to 800 draws a width; two widths in a hundred
+    is their own standard error."""
+    experiment = lj.neuron_pruning.experiment(dim=dim, width=expected, radius=1.0)
+    found = lj.threshold(
+        experiment, key=lj.key(0), epsilon=epsilon, trials=1600, progress=False
+    )
+    assert 0.96 * found.width_low <= expected <= 1.04 * found.width_high
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (dict(dim=1, width=4), "dim=1: .*weight_pruning"),
+        (dict(dim=65, width=4), "dim=65"),
+        (dict(dim=2, width=0), "width=0"),
+        (dict(dim=2, width=501), "width=501"),
+        (dict(dim=2, width=4, max_kept=5), "max_kept=5"),
+        (dict(dim=2, width=4, radius=0.0), "radius=0.0"),
+        (dict(dim=2, width=4, radius=float("nan")), "radius=nan"),
+    ],
+)
+def test_wrong_settings_name_the_value(settings, message):
+    with pytest.raises(ValueError, match=message):
+        lj.neuron_pruning.experiment(**settings)
