@@ -26,7 +26,7 @@ from lottery_jax.report.tables import format_cell, format_table, read_widths
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parse(arguments)
     except SystemExit as end:  # --help, --version, or words that cannot be parsed
         return int(end.code or 0)
     with warnings.catch_warnings():
@@ -47,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _say(str(error))
             return 2
     return 0
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options behind the words; `.command` takes them. Exits where they cannot be parsed."""
+    return _parser().parse_args(arguments)
 
 
 def _say(text: str) -> None:

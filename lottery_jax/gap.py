@@ -143,7 +143,11 @@ def draw(rows: Sequence[WidthRow]) -> "Axes":
     from lottery_jax.report import figures
 
     ax = figures.width_curves(None, [row for row in rows if row.dim <= 3])
-    ax.set_title("Neuron pruning pays a power of 1/ε, weight pruning its logarithm")
+    ax.set_title(
+        "Neuron pruning pays a power of 1/ε, weight pruning its logarithm\n"
+        "(bands: 95 % exact limits)",
+        fontsize="medium",
+    )
     return ax
 
 

@@ -1,4 +1,4 @@
-"""Strict settings for every test: no silent dtype or rank promotion, shapes and types checked at run time."""
+"""Strict settings for every test: no silent promotion, shapes and types checked at run time."""
 
 import jax
 import pytest

@@ -1,11 +1,13 @@
 """Points and forms of a hyperplane arrangement, one array per coordinate.
 
-A ReLU sum ``sum_i w_i relu(<v_i, x>)`` is linear on every face of the arrangement of the hyperplanes orthogonal
-to the v_i. Plane 0 belongs to the target, with weight -1; the others belong to the neurons, with their signs.
+A ReLU sum ``sum_i w_i relu(<v_i, x>)`` is linear on every face of the arrangement of the
+hyperplanes orthogonal to the v_i. Plane 0 belongs to the target, with weight -1; the others
+belong to the neurons, with their signs.
 
-A point is a list of coordinates, each an array over candidates (or a scalar). Written out coordinate by
-coordinate, all work is elementwise along the candidates, which XLA fuses and vectorises; the same formulas as
-small batched matrix products were 5 to 30 times slower on CPU, and rounded to TF32 or bfloat16 elsewhere.
+A point is a list of coordinates, each an array over candidates (or a scalar). Written out
+coordinate by coordinate and plane by plane, all work is elementwise along the candidates, which
+XLA fuses and vectorises; the same formulas with an array axis for the coordinates were 2 to 30
+times slower on CPU, and as matrix products they would round to TF32 or bfloat16 elsewhere.
 """
 
 import functools
@@ -14,9 +16,10 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-Point = Sequence[Array]
+Point = Sequence[ArrayLike]
 
 
 class Arrangement(NamedTuple):
@@ -28,7 +31,9 @@ class Arrangement(NamedTuple):
 
 
 def arrangement(
-    signs: Float[Array, "neuron"], vectors: Float[Array, "neuron dim"], target: Float[Array, "dim"]
+    signs: Float[Array, " neuron"],
+    vectors: Float[Array, "neuron dim"],
+    target: Float[Array, " dim"],
 ) -> Arrangement:
     """Split the arrays into scalars."""
     rows = [target, *(vectors[i] for i in range(vectors.shape[0]))]
@@ -48,7 +53,7 @@ def total(terms: Sequence[Array]) -> Array:
 
 
 def inverse_length(x: Point) -> Array:
-    """1 / |x|, and zero where x is zero or its square underflows (shorter than 1e-15 in float32)."""
+    """1 / |x|, and zero where the square underflows (x shorter than 1e-15 in float32)."""
     square = dot(x, x)
     limits = jnp.finfo(square.dtype)
     is_accurate = square > limits.tiny / limits.eps
@@ -64,16 +69,19 @@ def unit(x: Point) -> list[Array]:
 def largest(errors: Array) -> Array:
     """Maximum of nonnegative numbers, not a NaN.
 
-    Not `jnp.max`: XLA hands that reduction to a CPU library that first writes out every broadcast operand, which
-    made the whole computation 3 to 6 times slower (and 4 times slower to compile).
+    Not `jnp.max`: XLA (jax 0.10) hands that reduction to a CPU library that first writes out every
+    broadcast operand, which made all of it 2 to 6 times slower and 4 times slower to compile.
     """
-    return jax.lax.reduce(errors, jnp.zeros((), errors.dtype), lambda a, b: jnp.where(a > b, a, b), (0,))
+    return jax.lax.reduce(
+        errors, jnp.zeros((), errors.dtype), lambda a, b: jnp.where(a > b, a, b), (0,)
+    )
 
 
 def project(x: Point, basis: Sequence[Point]) -> list[Array]:
     """Project onto the flat orthogonal to an orthonormal basis.
 
-    Twice, so that the result is orthogonal to rounding even where the first pass cancels nearly all of x.
+    Twice, so that the result is orthogonal to rounding even where the first pass cancels nearly all
+    of x.
     """
     for q in [*basis, *basis]:
         shadow = dot(q, x)
@@ -81,16 +89,19 @@ def project(x: Point, basis: Sequence[Point]) -> list[Array]:
     return list(x)
 
 
-def combine(coefficients: Sequence[Array], points: Sequence[Point]) -> list[Array]:
+def combine(coefficients: Sequence[ArrayLike], points: Sequence[Point]) -> list[Array]:
     """Linear combination of points, one coefficient each."""
-    return [total([c * a for c, a in zip(coefficients, axis, strict=True)]) for axis in zip(*points, strict=True)]
+    return [
+        total([c * a for c, a in zip(coefficients, axis, strict=True)])
+        for axis in zip(*points, strict=True)
+    ]
 
 
 def active_near(flag: Sequence[Point], planes: Arrangement) -> list[Array]:
     """Per plane, 1 where a point lies on the positive side and 0 elsewhere.
 
-    The point is the flag's first unit vector, moved a little along its second, and much less along its third: a
-    plane that contains a vector to rounding is decided by the next one.
+    The point is the flag's first unit vector, moved a little along its second, and much less along
+    its third: a plane that contains a vector to rounding is decided by the next one.
     """
     rounding = 8 * jnp.finfo(flag[0][0].dtype).eps
     active = []
@@ -106,7 +117,8 @@ def active_near(flag: Sequence[Point], planes: Arrangement) -> list[Array]:
 def error_at(x: Point, planes: Arrangement, output: str) -> Array:
     """The larger absolute error of x/|x| and -x/|x|.
 
-    Scaled only at the end: a square root used more than once would split the computation into several kernels.
+    Scaled only at the end: a square root used more than once would split the computation into
+    several kernels.
     """
     heights = [dot(normal, x) for normal in planes.normals]
     if output == "linear":  # relu(t) = (t + |t|)/2 splits the error into an odd and an even part
@@ -117,29 +129,34 @@ def error_at(x: Point, planes: Arrangement, output: str) -> Array:
     return jnp.maximum(ahead, behind) * inverse_length(x)
 
 
-def error_on_face(active: Sequence[Array], basis: Sequence[Point], planes: Arrangement, output: str) -> Array:
+def error_on_face(
+    active: Sequence[ArrayLike], basis: Sequence[Point], planes: Arrangement, output: str
+) -> Array:
     """The largest error of the points of the sphere where a face's own linear pieces are extremal.
 
     Parameters
     ----------
     active
-        Per plane, 1 where the face lies on the positive side (the ReLU is on) and 0 elsewhere. Planes that
-        contain the face do not matter.
+        Per plane, 1 where the face lies on the positive side (the ReLU is on) and 0 elsewhere.
+        Planes that contain the face do not matter.
     basis
         Orthonormal basis of the normals of the planes that contain the face.
 
     Notes
     -----
-    With a linear output the error on the face is ``<g, x>`` and its extremes on the flat are the two ends of the
-    projection of g. With a ReLU output it is ``<g, x>`` where the sum ``<h, x>`` is positive, ``-<target, x>``
-    where it is negative, and both on ``<h, x> = 0``, which is one more plane. The extremes of ``-<target, x>``
-    itself are those of the face where the target alone is active, so the caller asks for that face too.
-    Points outside the face are harmless: they are valid points of the sphere.
+    With a linear output the error on the face is ``<g, x>`` and its extremes on the flat are the
+    two ends of the projection of g. With a ReLU output it is ``<g, x>`` where the sum ``<h, x>``
+    is positive, ``-<target, x>`` where it is negative, and both on the fold ``<h, x> = 0``, which
+    is one more plane. The extremes of ``-<target, x>`` itself are those of the face where the
+    target alone is active, so the caller asks for that face too. Points outside the face are
+    harmless: they are valid points of the sphere.
     """
     slopes = [a * w for a, w in zip(active, planes.weights, strict=True)]
     error = error_at(project(combine(slopes, planes.normals), basis), planes, output)
     dim, num_planes = len(planes.normals[0]), len(planes.normals)
-    if output == "linear" or num_planes == 1 or len(basis) == dim - 1:  # a flat of one line has no fold
+    if (
+        output == "linear" or num_planes == 1 or len(basis) == dim - 1
+    ):  # a flat of one line has no fold
         return error
     fold = unit(project(combine(slopes[1:], planes.normals[1:]), basis))
     on_fold = project(planes.normals[0], [*basis, fold])
@@ -150,4 +167,6 @@ def _error_of_relu(heights: Sequence[Array], weights: Sequence[Array]) -> Array:
     on = [jax.nn.relu(t) for t in heights]
     if len(on) == 1:
         return on[0]
-    return jnp.abs(jax.nn.relu(total([w * t for w, t in zip(weights[1:], on[1:], strict=True)])) - on[0])
+    return jnp.abs(
+        jax.nn.relu(total([w * t for w, t in zip(weights[1:], on[1:], strict=True)])) - on[0]
+    )

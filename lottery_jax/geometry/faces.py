@@ -1,10 +1,11 @@
 """Exact sup of a ReLU sum's error in any dimension: the maximiser of every face of the arrangement.
 
-On each face of the arrangement the error is linear, so a maximiser over the sphere in the relative interior of
-the face is the normalised projection of that form onto the face's flat. Trying every set of planes to lie on and
-every side of the others tries every face, without asking which exist: a candidate from a face that does not
-exist is still a point of the sphere. Nor is a rank decided: where the normals of a set are dependent to rounding,
-the leftover direction is noise, the candidate is still a point, and the smaller set supplies the true one.
+On each face of the arrangement the error is linear, so a maximiser over the sphere in the
+relative interior of the face is the normalised projection of that form onto the face's flat.
+Trying every set of planes to lie on and every side of the others tries every face, without asking
+which exist: a candidate from a face that does not exist is still a point of the sphere. Nor is a
+rank decided: where the normals of a set are dependent to rounding, the leftover direction is
+noise, the candidate is still a point, and the smaller set supplies the true one.
 """
 
 import functools
@@ -14,21 +15,41 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from lottery_jax.geometry.arrangement import arrangement, combine, error_on_face, largest, project, unit
+from lottery_jax.geometry.arrangement import (
+    arrangement,
+    combine,
+    error_on_face,
+    largest,
+    project,
+    unit,
+)
 
 
 def sup_faces(
-    signs: Float[Array, "neuron"],
+    signs: Float[Array, " neuron"],
     vectors: Float[Array, "neuron dim"],
-    target: Float[Array, "dim"],
+    target: Float[Array, " dim"],
     *,
     output: str = "linear",
 ) -> Float[Array, ""]:
-    """Exact sup over the unit sphere, any dimension; fewer than 3^(neuron+1) candidates, no checks."""
+    """Exact sup over the unit sphere of any dimension; no checks, for use inside jit.
+
+    Parameters, range and accuracy as in `sup_over_ball`. Fewer than 3^(neuron + 1) candidates
+    (twice that with the output "relu"), however many dimensions. Compiling takes 0.6 s for 4
+    neurons in 4 dimensions, 2 s for 10 in 4, 12 s for 10 in 8, minutes beyond 8.
+
+    Examples
+    --------
+    >>> from lottery_jax.geometry import sup_faces
+    >>> print(f"{sup_faces(jnp.ones(2), jnp.eye(2, 4) / 2, jnp.ones(4) / 2):.4f}")
+    0.7071
+    """
     planes = arrangement(signs, *_in_span(vectors, target))
     num_planes, dim = len(planes.normals), len(planes.normals[0])
     best = []
-    for size in range(min(dim, num_planes)):  # planes the point lies on; on `dim` of them the error is zero
+    for size in range(
+        min(dim, num_planes)
+    ):  # planes the point lies on; on `dim` of them the error is zero
         active, chosen = _faces(num_planes, size, target.dtype)
         basis = []
         for choice in chosen:
@@ -39,9 +60,12 @@ def sup_faces(
 
 
 def _in_span(
-    vectors: Float[Array, "neuron dim"], target: Float[Array, "dim"]
-) -> tuple[Float[Array, "neuron rank"], Float[Array, "rank"]]:
-    """Coordinates in an orthonormal basis of the span, where that has fewer dimensions (Gram-Schmidt, twice)."""
+    vectors: Float[Array, "neuron dim"], target: Float[Array, " dim"]
+) -> tuple[Float[Array, "neuron rank"], Float[Array, " rank"]]:
+    """Coordinates in an orthonormal basis of the span, where that has fewer dimensions.
+
+    Gram-Schmidt, twice, row by row.
+    """
     num_planes = vectors.shape[0] + 1
     if target.shape[0] <= num_planes:
         return vectors, target
@@ -55,16 +79,24 @@ def _in_span(
             along[index] = along[index] + shadow
             row = row - shadow * q
         length = jnp.sqrt(jnp.sum(row * row))
-        is_new = length > rounding * jnp.sqrt(jnp.sum(whole * whole))  # else noise, orthogonal to nothing
-        along[len(basis)] = jnp.where(is_new, length, 0)
-        basis.append(jnp.where(is_new, row / jnp.where(is_new, length, 1), 0))
+        size = jnp.sqrt(jnp.sum(whole * whole))
+        is_noise = (length <= rounding * size) & (size < jnp.inf)  # orthogonal to nothing
+        along[len(basis)] = jnp.where(is_noise, 0, length)
+        basis.append(jnp.where(is_noise, 0, row / jnp.where(is_noise, 1, length)))
         coordinates.append(jnp.stack(along))
-    return jnp.stack(coordinates[1:]) if num_planes > 1 else jnp.zeros((0, 1), target.dtype), coordinates[0]
+    rows = jnp.stack(coordinates)
+    return rows[1:], rows[0]
 
 
 @functools.cache
-def _faces(num_planes: int, size: int, dtype: np.dtype) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
-    """Per plane its activity along the faces; per chosen plane, per plane, 1 where that plane is the chosen one."""
+def _faces(
+    num_planes: int, size: int, dtype: np.dtype
+) -> tuple[list[np.ndarray], list[list[np.ndarray]]]:
+    """Every face that lies on `size` planes.
+
+    Per plane, 1 where the face is on its positive side; and per plane the face lies on, in order,
+    per plane, 1 where it is that one.
+    """
     active, chosen = [], []
     for on in itertools.combinations(range(num_planes), size):
         sides = [(0,) if plane in on else (0, 1) for plane in range(num_planes)]

@@ -1,10 +1,10 @@
 """Exact sup over a ball of the error of a kept ReLU network against one target neuron.
 
-The error ``sum_i signs_i relu(<vectors_i, x>) - relu(<target, x>)`` is linear on every face of the arrangement of
-the hyperplanes orthogonal to the vectors and to the target, so its sup over the ball is attained at one of
-finitely many points. Three methods list them: `sup_faces` (any dimension, few neurons), `sup_plane` and
-`sup_space` (two and three dimensions, any number of neurons). Vectors of zero, the padding of absent neurons,
-change nothing.
+The error ``sum_i signs_i relu(<vectors_i, x>) - relu(<target, x>)`` is linear on every face of
+the arrangement of the hyperplanes orthogonal to the vectors and to the target, so its sup over
+the ball is attained at one of finitely many points. Three methods list them: `sup_faces` (any
+dimension, few neurons), `sup_plane` and `sup_space` (two and three dimensions, any number of
+neurons). Vectors of zero, the padding of absent neurons, change nothing.
 """
 
 import functools
@@ -16,28 +16,31 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from lottery_jax.geometry.faces import sup_faces
+from lottery_jax.geometry.networks import OUTPUTS
 from lottery_jax.geometry.plane import sup_plane
 from lottery_jax.geometry.space import sup_space
 
-OUTPUTS = ("linear", "relu")
-
 
 def sup_over_ball(
-    signs: ArrayLike, vectors: ArrayLike, target: ArrayLike, radius: float = 1.0, output: str = "linear"
+    signs: ArrayLike,
+    vectors: ArrayLike,
+    target: ArrayLike,
+    radius: float = 1.0,
+    output: str = "linear",
 ) -> Float[Array, ""]:
     """Exact sup over the ball of ``|h(x) - relu(<target, x>)|``, after checking the arguments.
 
-    ``h(x) = sum_i signs_i relu(<vectors_i, x>)``, or ``relu`` of that sum. The error is positively homogeneous, so
-    the sup is `radius` times that over the unit sphere. Can be jitted and vmapped; traced values are not checked,
-    and non-finite ones give NaN.
+    ``h(x) = sum_i signs_i relu(<vectors_i, x>)``, or ``relu`` of that sum. The error is positively
+    homogeneous, so the sup is `radius` times that over the unit sphere. Can be jitted and vmapped;
+    traced values are not checked, and non-finite ones give NaN.
 
     Parameters
     ----------
     signs
         ``[neuron]``, usually +-1; any weights are right.
     vectors
-        ``[neuron, dim]``, of the kept neurons; entries between 1e-15 and 1e15 in size, or zero. Float64 inputs
-        are decided in float64 where x64 is enabled, all others in float32.
+        ``[neuron, dim]``, of the kept neurons; entries between 1e-15 and 1e15 in size, or zero.
+        Float64 inputs are decided in float64 where x64 is enabled, all others in float32.
     target
         ``[dim]``, same range.
     radius
@@ -53,18 +56,18 @@ def sup_over_ball(
     Raises
     ------
     ValueError
-        On shapes that do not fit, values out of range, an unknown output, and more than 10 neurons in more than
-        three dimensions (7 in more than eight): the cost there is 3^neuron, and compilation takes seconds to
-        a minute. In two or three dimensions it is neuron^2 or neuron^3, up to some 60 or 30 neurons.
+        On shapes that do not fit, values out of range, an unknown output, and more than 10 neurons
+        in more than three dimensions (7 in more than eight), where the cost is 3^neuron. In two or
+        three dimensions it is neuron^2 or neuron^3; up to some 60 or 30 neurons compile in seconds.
 
     Examples
     --------
-    One unit neuron at 30 degrees from the target errs by the sine of the angle, sin(30 degrees) = 1/2:
+    One unit neuron at 30 degrees from the target errs by the sine of the angle:
 
     >>> from lottery_jax.geometry import sup_over_ball
-    >>> vectors = [[0.75**0.5, 0.5]]
-    >>> print(f"{sup_over_ball([1.0], vectors, [1.0, 0.0]):.4f}")
-    0.5774
+    >>> vectors = jnp.array([[0.75**0.5, 0.5]])
+    >>> print(f"{sup_over_ball(jnp.ones(1), vectors, jnp.array([1.0, 0.0])):.4f}")
+    0.5000
     """
     signs, vectors, target = _checked(signs, vectors, target, output)
     if not _holds(jnp.isfinite(radius) & (jnp.asarray(radius) > 0)):
@@ -73,17 +76,17 @@ def sup_over_ball(
 
 
 def sup_on_sphere(
-    signs: Float[Array, "neuron"],
+    signs: Float[Array, " neuron"],
     vectors: Float[Array, "neuron dim"],
-    target: Float[Array, "dim"],
+    target: Float[Array, " dim"],
     *,
     output: str = "linear",
 ) -> Float[Array, ""]:
-    """Exact sup over the unit sphere by the cheapest method for the shape; no checks, for use inside jit.
+    """Exact sup over the unit sphere, the cheapest method for the shape; no checks, for inside jit.
 
-    Parameters, range and accuracy as in `sup_over_ball`. Cost with four neurons, vmapped over thousands of
-    instances, on one CPU core: about 0.5, 1, 2 and 4 microseconds in 2, 3, 4 and more dimensions; 1.5 to 2 times
-    that with the output "relu".
+    Parameters, range and accuracy as in `sup_over_ball`. Cost with four neurons, vmapped over
+    thousands of instances, on one CPU core: about 0.5, 1, 2 and 4 microseconds in 2, 3, 4 and more
+    dimensions; 1.5 to 2.5 times that with the output "relu".
 
     Examples
     --------
@@ -103,19 +106,20 @@ def sup_on_sphere(
     return sup_faces(signs, vectors, target, output=output)
 
 
-def rounding_bound(vectors: Float[Array, "neuron dim"], target: Float[Array, "dim"]) -> Float[Array, ""]:
+def rounding_bound(
+    vectors: Float[Array, "neuron dim"], target: Float[Array, " dim"]
+) -> Float[Array, ""]:
     """Bound on |computed - true| of the unit-sphere sup: ``8 eps (|target| + sum_i |vectors_i|)``.
 
-    Every candidate is a point of the sphere whatever rounding did to it, and the error there is a sum computed to
-    a few eps of ``S = |target| + sum |vectors_i|``: too large by no more than that. Nor is it much too small. A
-    computed candidate lies within a few eps of every plane it should lie on (projecting twice sees to that)
-    while along those planes it may be far off where they are nearly parallel; there the error's slope, at a
-    maximiser, is at most the kink of those planes, which is small in the same proportion, so that a few eps of S
-    are lost. A maximiser inside a flat loses the square of its displacement.
+    Every candidate is a point of the sphere whatever rounding did to it, and the error there is a
+    sum computed to a few eps of ``S = |target| + sum |vectors_i|``: too large by no more than
+    that. Nor is it much too small. A computed candidate lies within a few eps of every plane it
+    should lie on (projecting twice sees to that), while along those planes it may be far off
+    where they are nearly parallel; there the error's slope, at a maximiser, is at most the kink
+    of those planes, which is small in the same proportion, so that a few eps of S are lost. A
+    maximiser inside a flat loses the square of its displacement.
 
-    The constant is measured: over 4e5 random and adversarial instances (vectors parallel to 1e-8, ratios to
-    1e8, sums that cancel the target, duplicates; up to 100 dimensions and 40 neurons) the worst difference from
-    float64 was 2.8 eps S; see `tests/geometry/test_rounding.py`.
+    The constant is measured: EVIDENCE
 
     Parameters
     ----------
@@ -138,10 +142,17 @@ def _scaled_sup(signs: Array, vectors: Array, target: Array, radius: Array, outp
     return radius * sup_on_sphere(signs, vectors, target, output=output)
 
 
-def _checked(signs: ArrayLike, vectors: ArrayLike, target: ArrayLike, output: str) -> tuple[Array, Array, Array]:
-    arrays = {"signs": jnp.asarray(signs), "vectors": jnp.asarray(vectors), "target": jnp.asarray(target)}
+def _checked(
+    signs: ArrayLike, vectors: ArrayLike, target: ArrayLike, output: str
+) -> tuple[Array, Array, Array]:
+    arrays = {
+        "signs": jnp.asarray(signs),
+        "vectors": jnp.asarray(vectors),
+        "target": jnp.asarray(target),
+    }
     shapes = {name: array.shape for name, array in arrays.items()}
-    if [len(shape) for shape in shapes.values()] != [1, 2, 1] or shapes["vectors"] != shapes["signs"] + shapes["target"]:
+    fits = arrays["vectors"].ndim == 2 and shapes["vectors"] == shapes["signs"] + shapes["target"]
+    if not fits or arrays["target"].ndim != 1:
         raise ValueError(f"{shapes=} must be signs (k,), vectors (k, dim), target (dim,)")
     num_neurons, dim = shapes["vectors"]
     if dim == 0:
@@ -151,15 +162,22 @@ def _checked(signs: ArrayLike, vectors: ArrayLike, target: ArrayLike, output: st
     most = math.inf if dim <= 3 else 10 if dim <= 8 else 7
     if num_neurons > most:
         raise ValueError(
-            f"{num_neurons=} in {dim=} dimensions needs 3**{num_neurons + 1} candidates; keep at most {most}, or "
-            "restrict the vectors to a plane or a 3-space (any number of neurons) for a lower bound"
+            f"{num_neurons=} in {dim=} has 3**{num_neurons + 1} faces; keep at most {most}, or "
+            "project vectors and target to 2 or 3 dimensions (any number) for a lower bound"
         )
-    for name, array in arrays.items():
-        if not _holds(jnp.all(jnp.abs(array) <= 1e15)):
-            raise ValueError(f"{name}={array} must be finite and at most 1e15 in size; the sup scales with its inputs")
     is_double = any(array.dtype == jnp.float64 for array in arrays.values())
-    dtype = jnp.float64 if is_double else jnp.float32
-    return tuple(array.astype(dtype) for array in arrays.values())
+    arrays = {
+        name: array.astype(jnp.float64 if is_double else jnp.float32)
+        for name, array in arrays.items()
+    }
+    for name, array in arrays.items():
+        greatest = jnp.max(jnp.abs(array), initial=0)
+        if not _holds(greatest <= 1e15):
+            raise ValueError(
+                f"{name} reaches {greatest}: entries must be finite and at most 1e15 in size "
+                "(dividing vectors and target by a number divides the sup by it)"
+            )
+    return arrays["signs"], arrays["vectors"], arrays["target"]
 
 
 def _holds(condition: Array) -> bool:

@@ -12,6 +12,8 @@ decided by the exact supremum over the ball. Nothing is sampled: for subsets of 
 neurons the decision is exact up to float32 rounding, which is bounded and counted as undecided.
 """
 
+import functools
+import itertools
 from typing import NamedTuple
 
 import jax
@@ -158,15 +160,11 @@ class _Problem:
     """The vector subset sum of one network: coordinates, box, full test and exact error."""
 
     def __init__(self, network: TwoLayerNetwork, max_kept: int, output: Output):
-        num_neurons, dim = network.hidden.shape
+        dim = network.hidden.shape[1]
         points = probe_points(dim)
         heights = jnp.asarray(np.maximum(points[:, 0], 0), jnp.float32)
         values = jnp.maximum(network.hidden @ jnp.asarray(points, jnp.float32).T, 0)
-        values = network.output[:, None] * values
-        if output == "linear":  # the error minus its reflection is linear, and at most 2 epsilon
-            slope = network.output * network.hidden[:, 0]
-            values = jnp.concatenate([slope[:, None], values], axis=1)
-        self.items, self.heights = values, heights
+        self.items, self.heights = network.output[:, None] * values, heights
         self.max_kept, self.output, self.target = max_kept, output, target(dim)
         signs, vectors = signed_vectors(network)
         self.signs = jnp.concatenate([signs, jnp.zeros((1,), jnp.float32)])
@@ -185,14 +183,9 @@ class _Problem:
     def window(self, tolerance: Float[Array, ""]) -> Window:
         """The box that contains the coordinates of every subset within the tolerance."""
         upper = self.heights + tolerance
-        if self.output == "linear":
-            lower = self.heights - tolerance
-            return Window(
-                jnp.concatenate([(1 - 2 * tolerance)[None], lower]),
-                jnp.concatenate([(1 + 2 * tolerance)[None], upper]),
-            )
-        # Behind the output ReLU anything negative will do where the target is within epsilon of 0.
-        lower = jnp.where(self.heights > tolerance, self.heights - tolerance, -jnp.inf)
+        lower = self.heights - tolerance
+        if self.output == "relu":  # anything negative will do where the target is near 0
+            lower = jnp.where(lower > 0, lower, -jnp.inf)
         return Window(lower, upper)
 
     def errors(
@@ -210,21 +203,26 @@ class _Problem:
         return low, jnp.where(is_subset, error + band, jnp.inf)
 
 
+@functools.cache
 def probe_points(dim: int) -> np.ndarray:
-    """Points of the unit sphere at which every candidate is tested, the most selective first.
+    """Points of the unit sphere at which every candidate is tested.
 
-    Axes and diagonals of the cube's coordinate planes, with their reflections, and at dim = 2 the
-    directions between them. Any set of points is right; a good one saves time.
+    The axes and, in few dimensions, the diagonals between two of them (in the plane, sixteen
+    directions); each next one is the farthest from all before, so that the first few tell most. Any
+    points would do: they only decide how many candidates reach the exact supremum.
     """
     axes = np.eye(dim)
-    diagonals = [axes[0] + s * axes[i] for i in range(1, dim) for s in (-1, 1)]
-    if dim <= 8:
-        pairs = [(i, j) for i in range(1, dim) for j in range(i + 1, dim)]
-        diagonals += [axes[i] + s * axes[j] for i, j in pairs for s in (1, -1)]
-    points = np.concatenate([np.stack(diagonals), -axes[1:], -np.stack(diagonals), axes[1:]])
-    points = np.concatenate([points, axes[:1], -axes[:1]])
+    pairs = itertools.combinations(range(dim), 2) if dim <= 8 else ((0, i) for i in range(1, dim))
+    diagonals = [axes[i] + s * axes[j] for i, j in pairs for s in (1, -1)]
+    points = np.stack([*axes, *diagonals])
+    points = np.concatenate([points, -points])
     if dim == 2:
-        angles = np.deg2rad([67.5, 22.5, 202.5, 112.5, 247.5, 292.5, 157.5, 337.5])
-        between = np.stack([np.cos(angles), np.sin(angles)], axis=1)
-        points = np.concatenate([points[:1], between[:4], points[1:], between[4:]])
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
+        angle = np.pi / 8 + np.pi / 4 * np.arange(8)
+        points = np.concatenate([np.stack([np.cos(angle), np.sin(angle)], axis=1), points])
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    order = [0]
+    distance = np.full(len(points), np.inf)
+    while len(order) < len(points):
+        distance = np.minimum(distance, np.linalg.norm(points - points[order[-1]], axis=1))
+        order.append(int(np.argmax(distance)))
+    return points[order]

@@ -10,7 +10,9 @@ from collections.abc import Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from lottery_jax.report.tables import WidthRow
 
@@ -53,8 +55,8 @@ def success_curve(ax: Axes | None, estimates, *, label: str | None = None, numbe
     hits, probability = estimates.hits[order], estimates.probability[order]
     colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
     settings = ", ".join(f"{name}={value}" for name, value in estimates.settings)
-    side = {"exact": "", "lower": " (lower bound)", "upper": " (upper bound)"}[estimates.bound]
-    label = label or f"{estimates.name}{side}\n{settings}"
+    side = "" if estimates.bound == "exact" else f" ({estimates.bound} bound)"
+    label = label or f"{estimates.name}{side}, {estimates.trials} draws\n{settings}"
     has_hits = hits > 0
     if has_hits.any():
         seen = epsilons[has_hits], probability[has_hits]
@@ -66,10 +68,11 @@ def success_curve(ax: Axes | None, estimates, *, label: str | None = None, numbe
         ax.plot(*unseen, color=colour, marker=r"$\downarrow$", ms=9, ls="none", label=only)
     ax.set_xscale("log")
     ax.set_ylim(0, 1)
+    _plain_ticks(ax.xaxis)
     ax.set_xlabel("accuracy ε")
-    limits = f"{100 * estimates.confidence:g} % {estimates.limits} limits, {estimates.trials} draws"
-    ax.set_ylabel("probability that pruning alone succeeds")
-    ax.set_title(f"points of a curve share draws; {limits}", fontsize="small")
+    ax.set_ylabel("probability of success")
+    limits = f"{100 * estimates.confidence:g} % {estimates.limits} limits"
+    ax.set_title(f"bands: {limits}; the points of a curve share draws", fontsize="small")
     ax.legend(fontsize="small", frameon=False)
     return ax
 
@@ -88,15 +91,10 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
         As in gap.csv. The radius enters as epsilon / radius.
     """
     ax = _axis(ax)
-    curves = sorted({row.curve for row in rows}, key=lambda curve: (curve[0], curve[1], curve[2]))
-    for number, curve in enumerate(curves):
+    for number, curve in enumerate(sorted({row.curve for row in rows})):
         points = sorted(
             (row for row in rows if row.curve == curve), key=lambda row: -row.epsilon / row.radius
         )
-        pruning, output, dim = curve
-        kept = points[0].max_kept
-        label = f"{pruning} pruning, {output} output, d = {dim}"
-        label += "" if kept is None else f", at most {kept} kept"
         x = np.array([row.radius / row.epsilon for row in points])
         low = np.array([row.width_low for row in points])
         width, high = (
@@ -104,14 +102,15 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
             for column in ([row.width for row in points], [row.width_high for row in points])
         )
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
-        style = "-" if pruning == "neuron" else "--"
+        style = "-" if points[0].pruning == "neuron" else "--"
         ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-        ax.plot(x, width, style, color=colour, marker=marker, ms=4, label=label)
+        ax.plot(x, width, style, color=colour, marker=marker, ms=4, label=_curve_label(points[0]))
         is_open = np.isnan(high)
         if is_open.any():
             ax.plot(x[is_open], low[is_open], marker=r"$\uparrow$", ms=9, ls="none", color=colour)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    _plain_ticks(ax.yaxis)
     ax.set_xlabel("inverse accuracy R/ε")
     probabilities = sorted({row.probability for row in rows})
     chance = ", ".join(f"{100 * probability:g} %" for probability in probabilities)
@@ -119,6 +118,19 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
     ax.grid(True, which="major", alpha=0.3)
     ax.legend(fontsize="small", frameon=False)
     return ax
+
+
+def _curve_label(row: WidthRow) -> str:
+    kept = "" if row.max_kept is None else f", at most {row.max_kept} kept"
+    side = f" ({row.one_sided} bound)" if row.one_sided else ""
+    return f"{row.pruning} pruning, {row.output} output, d = {row.dim}{kept}{side}"
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """1, 2, 5, 10, ... instead of powers of ten, for an axis that spans a few decades."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _axis(ax: Axes | None) -> Axes:

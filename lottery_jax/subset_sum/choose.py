@@ -77,7 +77,7 @@ def explain(num_items: int, dim: int | None = None) -> str:
             raise ValueError(
                 f"{num_items=} scalar items need lists of 2**{(num_items + 1) // 2} sums; above "
                 f"{meet_in_the_middle.MAX_ITEMS} search a part of the items for an upper limit, or "
-                "use few_items with max_kept"
+                "use few_items_nearest with max_kept"
             )
         half = (num_items + 1) // 2
         return (
@@ -87,7 +87,7 @@ def explain(num_items: int, dim: int | None = None) -> str:
     if num_items > enumerate.MAX_ITEMS:
         raise ValueError(
             f"{num_items=} vectors have 2**{num_items} subsets; above {enumerate.MAX_ITEMS} use "
-            "few_items with max_kept"
+            "few_items_nearest with max_kept"
         )
     tile = min(num_items, enumerate.TILE_ITEMS)
     return (

@@ -57,7 +57,7 @@ def exhaustive(
     if not 0 <= num_items <= MAX_ITEMS:
         raise ValueError(
             f"{num_items=} needs 2**{num_items} sums; above {MAX_ITEMS} use "
-            "subset_sum.nearest_sum for scalars, subset_sum.few_items for vectors"
+            "subset_sum.nearest_sum for scalars, subset_sum.few_items_nearest for vectors"
         )
     low = min(num_items, TILE_ITEMS)
 

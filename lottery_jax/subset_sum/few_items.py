@@ -6,13 +6,12 @@ sum, that of its items added in ascending order, and a comparison is that of thi
 
 import functools
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from numpy.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int
 
 from lottery_jax.subset_sum.fold_subsets import (
@@ -29,13 +28,13 @@ class Found(NamedTuple):
     """The subsets within a tolerance."""
 
     subsets: Int[Array, "capacity kept"]  # ascending item numbers, filled up with N; then rows of N
-    count: Int[Array, ""]  # how many there are, listed or not
+    count: Int[Array, ""]  # type: ignore[override]  # how many there are, listed or not
     has_overflowed: Bool[Array, ""]  # True where there are more than the capacity lists
 
 
 def few_items_within(
-    items: ArrayLike,
-    target: ArrayLike,
+    items: Any,
+    target: Any,
     *,
     max_kept: int,
     tolerance: float,
@@ -88,7 +87,7 @@ def few_items_within(
     return _within(items, target, *tolerances, max_kept, leading, capacity)
 
 
-def few_items_nearest(items: ArrayLike, target: ArrayLike, *, max_kept: int) -> Match:
+def few_items_nearest(items: Any, target: Any, *, max_kept: int) -> Match:
     """The subset of at most `max_kept` items whose sum is nearest to the target in the max norm.
 
     Parameters
@@ -151,9 +150,7 @@ def _within(
         place = found.count + jnp.cumsum(is_subset, dtype=jnp.int32) - 1
         place = jnp.where(is_subset, place, capacity)
         count = found.count + jnp.sum(is_subset, dtype=jnp.int32)
-        return Found(
-            found.subsets.at[place].set(subsets, mode="drop"), count, count > capacity
-        )
+        return Found(found.subsets.at[place].set(subsets, mode="drop"), count, count > capacity)
 
     reach = jnp.full_like(target, tolerance)
     # A leading coordinate differs by no more than the norm of all of them.

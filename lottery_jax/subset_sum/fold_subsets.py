@@ -52,7 +52,7 @@ class _Parts(NamedTuple):
     members: Int[Array, "2 part"]  # item numbers, ascending; N stands for "no item"
     sums: Float[Array, "screened part"]  # +inf in the padding
     order: Int[Array, " part"]  # the first coordinate rounded to a grid, ascending
-    count: Int[Array, ""]  # parts in use
+    count: Int[Array, ""]  # type: ignore[override]  # parts in use
     origin: Float[Array, ""]  # the value at order 0
     steps: Float[Array, ""]  # grid steps per unit
 
@@ -112,11 +112,15 @@ def fold_subsets(
     small, large = max_kept // 2, (max_kept + 1) // 2
     width = _tile_width(capacity, large)
     in_use = jnp.arange(capacity, dtype=jnp.int32) < num_items
-    padded = jnp.concatenate([jnp.where(in_use[:, None], items, 0), jnp.zeros((1, dim), items.dtype)])
+    padded = jnp.concatenate(
+        [jnp.where(in_use[:, None], items, 0), jnp.zeros((1, dim), items.dtype)]
+    )
     largest = jnp.max(jnp.abs(padded), axis=0)
     columns = _list_parts(padded, num_items, large, screened, padding=width)
     is_symmetric = small == large
-    rows = columns if is_symmetric else _list_parts(padded, num_items, small, screened, padding=ROWS)
+    rows = (
+        columns if is_symmetric else _list_parts(padded, num_items, small, screened, padding=ROWS)
+    )
 
     def box(state) -> Window:
         """The window, widened by more than the rounding of any sum, and made finite."""
@@ -222,7 +226,8 @@ def _plan_tiles(
     rows: _Parts, columns: _Parts, window: Window, is_symmetric: bool
 ) -> tuple[Int[Array, " block"], Int[Array, " block"], Int[Array, ""]]:
     """For each block of rows the first column that can complete one of them, and the end of these;
-    and how many blocks there are to compare."""
+    and how many blocks there are to compare.
+    """
     num_blocks = -(-rows.order.shape[0] // ROWS)
     along = rows.sums[0, : num_blocks * ROWS].reshape(num_blocks, ROWS)
     least = jnp.min(along, axis=1)
@@ -252,7 +257,9 @@ def _list_parts(
     capacity = padded.shape[0] - 1
     members = _members(capacity, size)
     num_parts = members.shape[1]
-    count = sum((jnp.int32(1), num_items, num_items * (num_items - 1) // 2)[: size + 1], jnp.int32(0))
+    count = sum(
+        (jnp.int32(1), num_items, num_items * (num_items - 1) // 2)[: size + 1], jnp.int32(0)
+    )
     sums = (padded[members[0], :screened] + padded[members[1], :screened]).T
     number = jnp.arange(num_parts, dtype=jnp.int32)
     in_use = number < count
@@ -285,9 +292,7 @@ def _members(capacity: int, size: int) -> np.ndarray:
     return np.asarray(parts, np.int32).T
 
 
-def _position(
-    parts: _Parts, values: Float[Array, " value"], shift: int
-) -> Int[Array, " value"]:
+def _position(parts: _Parts, values: Float[Array, " value"], shift: int) -> Int[Array, " value"]:
     """First part in the order whose grid step is that of the value, plus `shift`, or more."""
     steps = jnp.floor(jnp.clip((values - parts.origin) * parts.steps, -4.0, 2.0**30))
     wanted = steps.astype(jnp.int32) + shift

@@ -1,5 +1,6 @@
-"""Weight pruning of random networks: how wide must they be to contain one ReLU neuron?"""
+"""Weight pruning of random networks: the width that contains one ReLU neuron."""
 
+from lottery_jax.weight_pruning.experiment import experiment
 from lottery_jax.weight_pruning.reduction import (
     Instance,
     SubsetSums,
@@ -10,7 +11,6 @@ from lottery_jax.weight_pruning.reduction import (
     search,
     subset_sums,
 )
-from lottery_jax.weight_pruning.experiment import experiment
 
 __all__ = [
     "Instance",

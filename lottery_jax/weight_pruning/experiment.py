@@ -51,8 +51,8 @@ def experiment(*, dim: int, width: int, radius: float = 2.0, output: str = "relu
     """
     if output != "relu":
         raise ValueError(
-            f"{output=}: the construction needs output='relu'; with a linear output the kink of the "
-            "target must be matched by one neuron, which is what neuron_pruning measures"
+            f"{output=}: the construction needs output='relu'; with a linear output neurons must "
+            "match the kink of the target, which is what neuron_pruning measures"
         )
     for name, value in (("dim", dim), ("width", width)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
@@ -81,7 +81,8 @@ def experiment(*, dim: int, width: int, radius: float = 2.0, output: str = "relu
 @functools.cache
 def _functions(dim: int):
     """Trial and first width. All neurons that any width could use are drawn, so that one program
-    serves every width: drawing costs little beside the search."""
+    serves every width: drawing costs little beside the search.
+    """
     slack, capacity = reduction.rounding_bound(dim), MAX_PER_COORDINATE * dim
 
     def trial(key, epsilons: Float[Array, " eps"], parameters) -> Trial:
@@ -136,7 +137,7 @@ def _first_width(
     sum with the largest error is searched again. So most of the time one sum blocks and the others
     wait, and a draw costs a few searches for each sum.
     """
-    num_sums, room = sums.items.shape
+    num_sums = len(sums.target)
     ahead = jnp.concatenate([sums.width, jnp.full((num_sums, 1), reduction.NEVER, jnp.int32)], 1)
 
     def next_width(searched):

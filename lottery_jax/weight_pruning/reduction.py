@@ -46,7 +46,8 @@ class Instance(NamedTuple):
 
 class SubsetSums(NamedTuple):
     """The subset sums of an instance; number 2 i + s serves coordinate i on x_i > 0 (s = 0) or
-    x_i < 0 (s = 1)."""
+    x_i < 0 (s = 1).
+    """
 
     items: Float[Array, "sum item"]  # v |u| in the order of the neurons, then zeros
     target: Float[Array, " sum"]
@@ -132,7 +133,8 @@ def search(
 
 def criterion(errors: Float[Array, " sum"]) -> Float[Array, ""]:
     """sqrt(sum_i max(|p_i|, |q_i|)^2) from the errors of the 2 dim sums: on the unit ball, no less
-    than the error of the pruned network."""
+    than the error of the pruned network.
+    """
     return jnp.linalg.norm(jnp.max(jnp.abs(errors).reshape(-1, 2), axis=1))
 
 
@@ -154,7 +156,8 @@ def lift(instance: Instance, match: Match) -> TwoLayerNetwork:
 
 def audit(instance: Instance, network: TwoLayerNetwork) -> Float[Array, ""]:
     """The criterion, recomputed from the pruned network alone: its values before the last ReLU at
-    the points ±e_i, which determine it where every neuron has one input weight."""
+    the points ±e_i, which determine it where every neuron has one input weight.
+    """
     dim = instance.target.size
     points = jnp.stack([jnp.eye(dim, dtype=jnp.float32), -jnp.eye(dim, dtype=jnp.float32)], axis=1)
     points = points.reshape(2 * dim, dim)

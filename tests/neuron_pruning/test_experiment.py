@@ -1,6 +1,7 @@
 """Success of neuron pruning: closed forms, and messages for settings that make no sense."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from scipy.special import gamma, kv
@@ -22,11 +23,9 @@ def assert_probability(estimates: Estimates, expected: float) -> None:
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5, 8])
-def test_one_neuron_rescaled(dim, trials=100_000):
+def test_one_neuron_rescaled(dim):
     experiment = single_neuron.experiment(dim=dim, radius=1.0)
-    found = lj.estimate(
-        experiment, key=lj.key(1), trials=trials, epsilons=[0.6], progress=False
-    )
+    found = lj.estimate(experiment, key=lj.key(1), trials=100_000, epsilons=[0.6], progress=False)
     expected = single_neuron.success_rescaled(dim, 0.6)
     assert_probability(found, expected)
     with pytest.raises(AssertionError):
@@ -34,12 +33,10 @@ def test_one_neuron_rescaled(dim, trials=100_000):
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5, 8])
-def test_one_neuron_as_it_is(dim, trials=30_000):
+def test_one_neuron_as_it_is(dim):
     experiment = lj.neuron_pruning.experiment(dim=dim, width=1, max_kept=1, radius=1.0)
     assert experiment.bound == "exact"
-    found = lj.estimate(
-        experiment, key=lj.key(2), trials=trials, epsilons=[0.7], progress=False
-    )
+    found = lj.estimate(experiment, key=lj.key(2), trials=30_000, epsilons=[0.7], progress=False)
     expected = single_neuron.success_gaussian(dim, 0.7)
     assert_probability(found, expected)
     with pytest.raises(AssertionError):
@@ -64,22 +61,18 @@ def test_one_neuron_in_a_million_draws(dim, epsilon):
 
 
 @pytest.mark.parametrize("dim", [2, 3, 6])
-def test_the_integral_of_the_gaussian_neuron(dim, epsilon=0.5):
+def test_the_integral_of_the_gaussian_neuron(dim):
     """The same probability by brute force over angle and strength, from the error alone."""
+    epsilon = 0.5
     order = (dim - 1) / 2
-
-    def density(strength, angle):
-        if single_neuron.error(strength, angle) > epsilon:
-            return 0.0
-        of_strength = strength**order * kv(order, strength) / (np.sqrt(np.pi) * 2**order)
-        return of_strength / gamma(dim / 2) * np.sin(angle) ** (dim - 2)
-
-    angles = np.linspace(0, np.arcsin(epsilon), 801)
-    strengths = np.linspace(0.3, 2.0, 2401)
-    grid = np.array([[density(s, a) for s in strengths] for a in angles])
+    angles = np.linspace(0, np.arcsin(epsilon), 401)
+    strengths = np.linspace(0.3, 2.0, 1201)
+    works = [[single_neuron.error(s, a) <= epsilon for s in strengths] for a in angles]
+    density = strengths**order * kv(order, strengths) / (np.sqrt(np.pi) * 2**order)
+    grid = np.array(works) * density[None] / gamma(dim / 2) * np.sin(angles)[:, None] ** (dim - 2)
     norm = gamma((dim - 1) / 2) * np.sqrt(np.pi) / gamma(dim / 2)
     expected = np.trapezoid(np.trapezoid(grid, strengths), angles) / norm
-    assert single_neuron.success_gaussian(dim, epsilon) == pytest.approx(expected, rel=2e-3)
+    assert single_neuron.success_gaussian(dim, epsilon) == pytest.approx(expected, rel=5e-3)
 
 
 def test_a_sweep_over_widths_compiles_once():
@@ -89,26 +82,24 @@ def test_a_sweep_over_widths_compiles_once():
 
 
 def test_radius_only_scales_the_accuracy():
-    found = [
-        lj.neuron_pruning.experiment(dim=2, width=8, radius=radius).trial(
-            lj.key(5), jax.numpy.float32([0.5 * radius]), {"width": np.int32(8), "radius": np.float32(radius)}
-        )
-        for radius in (1.0, 2.0)
-    ]
-    assert bool(found[0].hits[0]) == bool(found[1].hits[0])
+    small, large = (lj.neuron_pruning.experiment(dim=2, width=8, radius=r) for r in (1.0, 2.0))
+    trial = jax.jit(small.trial)
+    hits = 0
+    for seed in range(20):
+        on_small = trial(lj.key(seed), jnp.float32([0.6]), small.scalars())
+        on_large = trial(lj.key(seed), jnp.float32([1.2]), large.scalars())
+        assert bool(on_small.hits[0]) == bool(on_large.hits[0])
+        hits += bool(on_small.hits[0])
+    assert 0 < hits < 20
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("dim", "epsilon", "expected"), [(2, 0.4, 17), (2, 0.1, 75), (3, 0.4, 38)]
-)
+@pytest.mark.parametrize(("dim", "epsilon", "expected"), [(2, 0.4, 17), (2, 0.1, 75), (3, 0.4, 38)])
 def test_known_median_widths(dim, epsilon, expected):
     """First measurements gave these medians from 500 to 800 draws a width; two widths in a hundred
     is their own standard error."""
     experiment = lj.neuron_pruning.experiment(dim=dim, width=expected, radius=1.0)
-    found = lj.threshold(
-        experiment, key=lj.key(0), epsilon=epsilon, trials=1600, progress=False
-    )
+    found = lj.threshold(experiment, key=lj.key(0), epsilon=epsilon, trials=1600, progress=False)
     assert 0.96 * found.width_low <= expected <= 1.04 * found.width_high
 
 

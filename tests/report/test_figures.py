@@ -52,8 +52,8 @@ def test_success_curve_draws_points_and_limits():
     assert [0.1, 0.1] in corners
     assert [0.4, 0.8] in corners
     assert ax.get_xscale() == "log"
-    assert "share draws" in ax.get_title()
-    assert "95 % exact limits" in ax.get_title()
+    assert ax.get_title() == "bands: 95 % exact limits; the points of a curve share draws"
+    assert "100 draws" in ax.get_legend().get_texts()[0].get_text()
 
 
 def test_zero_hits_are_upper_limits():
@@ -69,11 +69,12 @@ def test_zero_hits_are_upper_limits():
 
 
 @pytest.mark.parametrize(
-    ("bound", "label"), [("exact", "toy\n"), ("lower", "(lower bound)"), ("upper", "(upper bound)")]
+    ("bound", "label"),
+    [("exact", "toy, "), ("lower", "toy (lower bound), "), ("upper", "toy (upper bound), ")],
 )
 def test_one_sided_counts_say_so(bound, label):
     ax = figures.success_curve(None, estimates([70, 20], bound=bound))
-    assert label in ax.get_legend().get_texts()[0].get_text()
+    assert ax.get_legend().get_texts()[0].get_text().startswith(label)
 
 
 def test_sequential_limits_are_named():
@@ -97,7 +98,7 @@ def test_width_curves_draw_points_and_limits():
     rows = [
         row(0.1, 75.0, 70.0, 81.0),
         row(0.4, 17.0, 16.0, 19.0),
-        row(0.2, 30.0, 28.0, 32.0, pruning="weight", output="relu", max_kept=None),
+        row(0.2, 30.0, 28.0, 32.0, pruning="weight", output="relu", max_kept=None, one_sided=""),
     ]
     ax = figures.width_curves(None, rows)
     neuron, weight = ax.lines
@@ -106,7 +107,7 @@ def test_width_curves_draw_points_and_limits():
     assert [10.0, 81.0] in band(ax).tolist()
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == [
-        "neuron pruning, linear output, d = 2, at most 4 kept",
+        "neuron pruning, linear output, d = 2, at most 4 kept (upper bound)",
         "weight pruning, relu output, d = 2",
     ]
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")

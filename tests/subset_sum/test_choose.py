@@ -18,7 +18,7 @@ def test_scalars_and_vectors(shape):
 
 
 @pytest.mark.parametrize(
-    "items, target, message",
+    ("items", "target", "message"),
     [
         ([1.0, 2.0], [1.0], "do not fit"),
         ([[1.0, 2.0]], 1.0, "do not fit"),
@@ -27,8 +27,8 @@ def test_scalars_and_vectors(shape):
         ([1e39], 1.0, r"items \[0\] are not finite"),
         ([1.0], np.inf, "must be finite"),
         ([3e38, 3e38], 0.0, "sum of all magnitudes"),
-        (np.ones(41), 0.0, "num_items=41 scalar items.*few_items with max_kept"),
-        (np.ones((27, 2)), np.ones(2), "num_items=27 vectors.*few_items with max_kept"),
+        (np.ones(41), 0.0, "num_items=41 scalar items.*few_items_nearest with max_kept"),
+        (np.ones((27, 2)), np.ones(2), "num_items=27 vectors.*few_items_nearest with max_kept"),
         (np.ones((3, 0)), np.ones(0), "dim=0"),
     ],
 )

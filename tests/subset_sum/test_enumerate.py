@@ -40,6 +40,17 @@ def test_against_enumeration(family, shape):
         assert match.is_exact
 
 
+def test_subsets_at_one_position_of_the_tile():
+    # Items 11 and 12 are looped over, and are less than a quantum: the empty subset, met first,
+    # has the same coarse error as the nearest one.
+    items, _ = draw("random", (13, 2))
+    items[11:] = 3e-9
+    match = jax.jit(exhaustive(num_items=13))(items, items[11])
+    assert match.error_low == 0
+    assert match.error <= 3.001e-9
+    assert match.is_exact == (match.error == 0)
+
+
 def test_many_instances():
     items, _ = draw("random", (600 * 8, 2))
     items, targets = items.reshape(600, 8, 2), items[:600] / 2
@@ -51,5 +62,5 @@ def test_many_instances():
 
 @pytest.mark.parametrize("num_items", [27, -1])
 def test_sizes_are_checked(num_items):
-    with pytest.raises(ValueError, match="num_items=.*use subset_sum.nearest_sum"):
+    with pytest.raises(ValueError, match=rf"{num_items=}.*use subset_sum\.nearest_sum"):
         exhaustive(num_items=num_items)

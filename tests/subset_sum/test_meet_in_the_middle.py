@@ -145,6 +145,19 @@ def test_neighbours_are_not_all_pairs():
     assert np.all(np.asarray(match.error_low) <= truth * (1 + RELATIVE))
 
 
+def test_candidates_are_not_all_neighbours():
+    # Every subset of half A has its mirror image in half B, up to less than a quantum (the last
+    # item makes quanta large): 64 pairs of neighbours, far from each other, may be the nearest.
+    rng = np.random.default_rng(3)
+    left = rng.uniform(0.5, 1, (200, 6)) * 3.0 ** np.arange(6)
+    right = -left * (1 + 2.0**-21 * rng.uniform(-1, 1, left.shape))
+    pairs = np.stack([left, right], axis=2).reshape(200, 12)
+    items = np.concatenate([pairs, np.full((200, 1), 1e6)], axis=1).astype(np.float32)
+    targets = 1e-4 * rng.uniform(-1, 1, 200).astype(np.float32)
+    match = solver()(items, targets)
+    assert_right(items, targets, match, least_error_of_many(items, targets))
+
+
 def test_the_empty_subset_counts():
     match = nearest_sum(jnp.array([2.0, 3.0, 4.0, 9.0]), jnp.array(0.0))
     assert (float(match.error), bool(match.mask.any())) == (0.0, False)

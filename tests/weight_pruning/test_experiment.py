@@ -47,6 +47,16 @@ def test_trial_decides_every_draw_as_the_oracle_does(truth, width):
     assert not trial.undecided.any()
 
 
+def test_sums_left_early_do_not_leave_draws_open(truth):
+    # Criteria just above the smallest epsilon, of every draw in turn.
+    trial = experiment(dim=DIM, width=30).trial
+    for criterion in truth[:, 30]:
+        epsilons = np.float32(criterion * np.array([0.999, 1.1, 2, 3, 4]))
+        outcome = decide(trial, epsilons, width=30)
+        assert not outcome.undecided.any()
+        np.testing.assert_array_equal(outcome.hits, truth[:, [30]] <= epsilons.astype(np.float64))
+
+
 @pytest.mark.parametrize("epsilon", [3.0, 0.4, 0.02])
 def test_first_width_is_where_the_oracle_first_succeeds(truth, epsilon):
     function = experiment(dim=DIM, width=50).first_width

@@ -41,8 +41,8 @@ def solved(dim, num_neurons, goal=0.0):
 
 def rows(tree):
     """The instances of a batch, one at a time, as NumPy arrays."""
-    tree = jax.tree.map(np.asarray, tree)
-    return [jax.tree.map(lambda leaf: leaf[i], tree) for i in range(len(jax.tree.leaves(tree)[0]))]
+    leaves, structure = jax.tree.flatten(jax.tree.map(np.asarray, tree))
+    return [structure.unflatten(row) for row in zip(*leaves, strict=True)]
 
 
 @pytest.mark.parametrize(("dim", "num_neurons"), CASES)
