@@ -47,9 +47,8 @@ def sup_faces(
     planes = arrangement(signs, *_in_span(vectors, target))
     num_planes, dim = len(planes.normals), len(planes.normals[0])
     best = []
-    for size in range(
-        min(dim, num_planes)
-    ):  # planes the point lies on; on `dim` of them the error is zero
+    # a point may lie on any set of planes, but on `dim` independent ones the error is zero
+    for size in range(min(dim, num_planes)):
         active, chosen = _faces(num_planes, size, target.dtype)
         basis = []
         for choice in chosen:
@@ -64,26 +63,22 @@ def _in_span(
 ) -> tuple[Float[Array, "neuron rank"], Float[Array, " rank"]]:
     """Coordinates in an orthonormal basis of the span, where that has fewer dimensions.
 
-    Gram-Schmidt, twice, row by row.
+    Modified Gram-Schmidt, one pass: of the factors Q and R it is Q that loses orthogonality where
+    rows are nearly dependent, while R, all that is used here, is as stable as Householder's (Bjorck
+    and Paige, SIAM J. Matrix Anal. Appl. 13, 1992).
     """
     num_planes = vectors.shape[0] + 1
     if target.shape[0] <= num_planes:
         return vectors, target
-    rounding = 4 * jnp.finfo(target.dtype).eps
     basis, coordinates = [], []
-    for whole in (target, *vectors):
-        row = whole
-        along = [jnp.zeros((), row.dtype)] * num_planes
-        for index, q in [*enumerate(basis), *enumerate(basis)]:
-            shadow = jnp.sum(q * row)
-            along[index] = along[index] + shadow
-            row = row - shadow * q
+    for row in (target, *vectors):
+        along = []
+        for q in basis:
+            along.append(jnp.sum(q * row))
+            row = row - along[-1] * q
         length = jnp.sqrt(jnp.sum(row * row))
-        size = jnp.sqrt(jnp.sum(whole * whole))
-        is_noise = (length <= rounding * size) & (size < jnp.inf)  # orthogonal to nothing
-        along[len(basis)] = jnp.where(is_noise, 0, length)
-        basis.append(jnp.where(is_noise, 0, row / jnp.where(is_noise, 1, length)))
-        coordinates.append(jnp.stack(along))
+        basis.append(row / jnp.where(length == 0, 1, length))
+        coordinates.append(jnp.pad(jnp.stack([*along, length]), (0, num_planes - len(basis))))
     rows = jnp.stack(coordinates)
     return rows[1:], rows[0]
 

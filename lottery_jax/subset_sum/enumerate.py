@@ -37,9 +37,9 @@ def exhaustive(
     Returns
     -------
     solver
-        Takes items (num_items, dim) and a target (dim,), dim >= 1, finite float32, to the Match in
-        the norm max_i abs(x_i). Traceable, and without checks. Its time is about 2**num_items * dim
-        / 4e9 seconds on a CPU core; memory is 2**11 * dim integers.
+        Takes items (num_items, dim) and a target (dim,), dim >= 1, finite and taken in float32, to
+        the Match in the norm max_i abs(x_i). Traceable, and without checks. Its time is about
+        2**num_items * dim / 4e9 seconds on a CPU core; memory is 2**11 * dim integers.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def exhaustive(
     low = min(num_items, TILE_ITEMS)
 
     def solve(items: Float[Array, "item dim"], target: Float[Array, " dim"]) -> Match:
-        fixed = quantize(items, target, shared=True)
+        fixed = quantize(items.astype(jnp.float32), target.astype(jnp.float32), shared=True)
         tile = _all_sums(fixed.items[:low])
         high = fixed.items[low:]
 

@@ -53,8 +53,10 @@ def distance(fixed: FixedPoint, mask: Bool[Array, "item *kept"]) -> Float[Array,
 
     The mask has the batch axes of the items, or ones in their place.
     """
-    coarse = jnp.sum(jnp.where(mask, fixed.items, 0), axis=0) - fixed.target
-    fine = jnp.sum(jnp.where(mask, fixed.fine_items, 0), axis=0) - fixed.fine_target
+    coarse = jnp.sum(jnp.where(mask, fixed.items, 0), axis=0, dtype=jnp.int32) - fixed.target
+    fine = (
+        jnp.sum(jnp.where(mask, fixed.fine_items, 0), axis=0, dtype=jnp.int32) - fixed.fine_target
+    )
     # Carrying makes the fine limb small enough for float32 to hold it exactly.
     coarse, fine = coarse + (fine >> _FINE_BITS), fine & (2**_FINE_BITS - 1)
     return jnp.abs(coarse.astype(jnp.float32) + fine.astype(jnp.float32) * 2.0**-_FINE_BITS)

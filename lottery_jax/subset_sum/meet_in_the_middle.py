@@ -45,7 +45,7 @@ def nearest_sum(
     Parameters
     ----------
     items
-        At most 40 finite float32 numbers.
+        At most 40 finite numbers, taken in float32.
     target
         In the units of the items.
     num_items
@@ -80,6 +80,7 @@ def nearest_sum(
             f"{items.shape=} needs lists of 2**{(items.shape[0] + 1) // 2} sums; above {MAX_ITEMS} "
             "items use few_items_nearest, or a part of the items, which gives an upper limit"
         )
+    items, target = items.astype(jnp.float32), target.astype(jnp.float32)
     if num_items is None:
         return _nearest(items, target)
     return _nearest(items, target, num_items)

@@ -94,7 +94,7 @@ def _functions(dim: int):
             match = reduction.search(instance, parameters["width"], goal=goal)
             hits = reduction.criterion(match.error) * (1 + slack) <= tolerances
             possible = reduction.criterion(match.error_low) * (1 - slack) <= tolerances
-            return jnp.where(goal > 0, 0, -1.0), Trial(hits, possible & ~hits)
+            return jnp.where(goal > 0, jnp.float32(0), -1), Trial(hits, possible & ~hits)
 
         # Sums well below the smallest tolerance need no search to the end, with rare exceptions.
         unknown = Trial(jnp.zeros(epsilons.shape, bool), jnp.ones(epsilons.shape, bool))

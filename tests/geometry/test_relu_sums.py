@@ -50,7 +50,7 @@ def test_no_point_errs_more_for_many_seeds(dim, neurons, output):
 
 @pytest.mark.parametrize("output", OUTPUTS)
 @pytest.mark.parametrize("method", [sup_plane, sup_space])
-@pytest.mark.parametrize("neurons", [1, 3, 5])
+@pytest.mark.parametrize("neurons", [1, 4])
 def test_every_method_gives_the_same(method, neurons, output):
     instances = hard_instances(neurons, 800, neurons, 2 if method is sup_plane else 3)
     listed, general = (
@@ -66,8 +66,9 @@ def test_every_method_gives_the_same(method, neurons, output):
 def test_padding_with_zero_vectors_changes_nothing(method, output):
     signs, vectors, target = normal_instance(5, 2, 3 if method is sup_space else 2)
     padded = jnp.concatenate([signs, jnp.ones(2)]), jnp.pad(vectors, ((0, 2), (0, 0))), target
-    method = jax.jit(functools.partial(method, output=output))
-    np.testing.assert_allclose(method(*padded), method(signs, vectors, target), rtol=1e-6)
+    expected = sup_over_ball(signs, vectors, target, output=output)
+    sup = jax.jit(functools.partial(method, output=output))
+    np.testing.assert_allclose(sup(*padded), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize("method", [sup_plane, sup_space, sup_faces])
@@ -79,6 +80,14 @@ def test_nothing_kept_errs_by_the_target(method):
         error = sup(jnp.zeros(0), jnp.zeros((0, dim)), target)
         np.testing.assert_allclose(error, np.linalg.norm(target), rtol=1e-6)
         assert sup(jnp.ones(1), jnp.zeros((1, dim)), 0 * target) == 0
+
+
+def test_a_face_on_the_negative_side_of_every_plane_around_it():
+    """The octant of negative coordinates, where one neuron is on, whose plane is elsewhere."""
+    vectors = jnp.concatenate([0.1 * jnp.eye(3), -jnp.array([[3.0, 2.0, 1.0]])])
+    for method in (sup_space, sup_faces):
+        sup = jax.jit(method)(jnp.ones(4), vectors, jnp.full(3, 0.1))
+        np.testing.assert_allclose(sup, np.sqrt(14), rtol=1e-6)
 
 
 @pytest.mark.parametrize("dim", [2, 3, 5])
@@ -106,7 +115,7 @@ def test_a_relu_after_the_sum_hides_negative_values():
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize(("dim", "neurons"), [(2, 5), (3, 4), (3, 6), (4, 3)])
+@pytest.mark.parametrize(("dim", "neurons"), [(2, 5), (3, 4), (4, 3)])
 def test_scaling_rotating_and_reordering(dim, neurons, output):
     signs, vectors, target = normal_instance(1, neurons, dim)
     exact = sup_over_ball(signs, vectors, target, output=output)

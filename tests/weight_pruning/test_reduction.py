@@ -103,8 +103,8 @@ def test_products_of_weights_are_exact():
 def test_more_items_than_room_leave_the_draw_open(monkeypatch):
     # 20 positive hidden weights: 8 items have no room, and only the last one reaches the target.
     monkeypatch.setattr(reduction, "MAX_ITEMS", 12)
-    hidden, output = jnp.ones(20), jnp.full(20, -1.0).at[19].set(1.0)
-    instance = reduction.Instance(hidden, output, jnp.array([1.0]))
+    hidden = jnp.ones(20, jnp.float32)
+    instance = reduction.Instance(hidden, (-hidden).at[19].set(1), jnp.ones(1, jnp.float32))
     np.testing.assert_array_equal(reduction.subset_sums(instance).full, [13, reduction.NEVER])
     search = jax.jit(lambda width: reduction.search(instance, width))
     match = search(jnp.int32(20))
