@@ -19,7 +19,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-Point = Sequence[ArrayLike]
+Point = Sequence[Array]
 
 
 class Arrangement(NamedTuple):

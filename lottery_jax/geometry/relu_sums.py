@@ -120,10 +120,11 @@ def rounding_bound(
     maximiser inside a flat loses the square of its displacement.
 
     The constant has a margin of three over what was measured. Against an independent float64
-    computation, 2.1 eps S was the worst of 1.8e5 random and adversarial instances of up to 4 neurons
-    in up to 20 dimensions (vectors parallel to 1e-8, lengths in ratios up to 1e8, sums that cancel
-    the target, coplanar normals, duplicates: `tests/geometry/test_rounding.py`); against float64
-    runs of the same code, 2.6 eps S in up to 1000 dimensions or with up to 40 neurons.
+    computation, 2.1 eps S was the worst of 1.8e5 random and adversarial instances of up to 4
+    neurons in up to 20 dimensions (vectors parallel to 1e-8, lengths in ratios up to 1e8, sums
+    that cancel the target, coplanar normals, duplicates: `tests/geometry/test_rounding.py`);
+    against float64 runs of the same code, 2.6 eps S in up to 1000 dimensions or with up to 40
+    neurons.
 
     Parameters
     ----------

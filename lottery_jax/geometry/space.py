@@ -53,7 +53,7 @@ def sup_space(
     )
     circle, crossing, end = _starts(len(planes.normals), target.dtype)
     a, b = combine(circle, planes.units), combine(crossing, planes.units)
-    start = [end * axis for axis in _cross(a, unit(project(b, [a])))]
+    start = [axis * end for axis in _cross(a, unit(project(b, [a])))]
     along = _cross(a, start)
     left = active_near([start, along, a], planes)
     right = active_near([start, along, [-axis for axis in a]], planes)

@@ -117,7 +117,7 @@ def success_gaussian(dim: int, epsilon: float) -> float:
     Examples
     --------
     >>> round(success_gaussian(2, 0.3), 6)
-    0.011841
+    0.008572
     """
     from scipy.integrate import quad
     from scipy.special import betaln, gammaln, kve

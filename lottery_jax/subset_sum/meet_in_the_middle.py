@@ -114,7 +114,7 @@ def _nearest_batch(axis_size, is_batched, *arguments):
         leaf = jnp.moveaxis(leaf, -1, 1)
         return leaf.reshape(tiles * lanes, *leaf.shape[2:])[:axis_size]
 
-    return jax.tree.map(join, matches), Match(True, True, True, True)
+    return jax.tree.map(join, matches), jax.tree.map(lambda _: True, matches)
 
 
 def _nearest_lanes(

@@ -136,7 +136,7 @@ def test_jit_and_vmap():
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
-@pytest.mark.parametrize(("dim", "neurons"), [(2, 3), (3, 3), (3, 6), (7, 2)])
+@pytest.mark.parametrize(("dim", "neurons"), [(2, 3), (3, 6), (7, 2)])
 def test_traced_values_that_are_not_finite_show(dim, neurons, output):
     signs, vectors, target = normal_instance(0, neurons, dim)
     sup = jax.jit(functools.partial(sup_on_sphere, output=output))
