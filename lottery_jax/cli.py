@@ -35,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             _share_out_cores()
             options.command(options)
+            sys.stdout.flush()
         except KeyboardInterrupt:
             is_kept = getattr(options, "out", None) is not None
             _say(
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 else "stopped; name a store with --out to be able to go on next time"
             )
             return 130
+        except BrokenPipeError:  # the reader of our output, `head` for one, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except (ValueError, OSError) as error:
             _say(str(error))
             return 2
@@ -134,8 +137,8 @@ def _plot(options: argparse.Namespace) -> None:
         ax = gap.draw(read_widths(source))
     else:
         ax = figures.new_axis()
-        for number, curve in enumerate(_curves(source)):
-            figures.success_curve(ax, curve, number=number)
+        for curve in _curves(source):
+            figures.success_curve(ax, curve)
     target = Path(options.out or source.with_suffix(".png"))
     figures.save(ax, target)
     print(f"written: {target}")

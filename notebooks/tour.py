@@ -177,7 +177,7 @@ print(again)
 
 # %%
 from lottery_jax.core import keys
-from lottery_jax.subset_sum.meet_in_the_middle import nearest_sum
+from lottery_jax.subset_sum import nearest_sum
 
 num_items = 10
 

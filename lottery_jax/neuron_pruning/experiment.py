@@ -94,7 +94,7 @@ def experiment(
             _at_width, dim=dim, radius=radius, max_kept=max_kept, output=output
         ),
         max_width=MAX_ITEMS,
-        seconds_per_draw=lambda: 2e-4 + 1e-10 * width**max_kept / 8,
+        seconds_per_draw=lambda: 3e-4 + 6e-12 * width**max_kept,
         bytes_per_draw=lambda: 4.0 * (16 + 4 * dim) * capacity ** ((max_kept + 1) // 2),
     )
 

@@ -31,7 +31,7 @@ def save(ax: Axes, path: str | os.PathLike) -> None:
     ax.figure.savefig(path, dpi=150)  # type: ignore[union-attr]
 
 
-def success_curve(ax: Axes | None, estimates, *, label: str | None = None, number: int = 0) -> Axes:
+def success_curve(ax: Axes | None, estimates, *, label: str | None = None) -> Axes:
     """Success probability against epsilon with its limits as a band.
 
     Where no draw succeeded the point is an upper limit, drawn as an arrow at that limit.
@@ -43,11 +43,10 @@ def success_curve(ax: Axes | None, estimates, *, label: str | None = None, numbe
     estimates
         `lottery_jax.Estimates`.
     label
-        Name in the legend; by default the experiment and its settings.
-    number
-        Which colour and marker.
+        Name in the legend; by default the experiment, its draws and its settings.
     """
     ax = _axis(ax)
+    number = len(ax.get_legend_handles_labels()[0])  # of curves on the axis so far
     order = np.argsort(estimates.epsilons)
     epsilons, low, high = (
         np.asarray(each)[order] for each in (estimates.epsilons, estimates.low, estimates.high)

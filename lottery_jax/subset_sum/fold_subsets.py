@@ -77,7 +77,7 @@ def fold_subsets(
     visitor: Visitor,
     *,
     max_kept: int,
-    screened: int = 8,
+    screened: int = 6,
 ):
     """Visit every subset of at most `max_kept` of the first `num_items` items that is accepted.
 

@@ -75,6 +75,8 @@ def experiment(*, dim: int, width: int, radius: float = 2.0, output: str = "relu
         bound="lower",
         at_width=lambda width: experiment(dim=dim, width=width, radius=radius, output=output),
         max_width=MAX_PER_COORDINATE * dim,
+        seconds_per_draw=lambda: 3e-4 * dim,
+        bytes_per_draw=lambda: 2.0**18 + 4.0 * 6 * MAX_PER_COORDINATE * dim,
     )
 
 

@@ -85,7 +85,7 @@ def test_sequential_limits_are_named():
 def test_an_axis_is_drawn_on_and_returned():
     ax = figures.new_axis()
     assert estimates([70, 20]).plot(ax) is ax
-    assert figures.success_curve(ax, estimates([60, 10]), number=1, label="other") is ax
+    assert figures.success_curve(ax, estimates([60, 10]), label="other") is ax
     assert len(ax.lines) == 2
     assert len({line.get_color() for line in ax.lines}) == 2
     assert len({line.get_marker() for line in ax.lines}) == 2
