@@ -49,7 +49,7 @@ class Curve(NamedTuple):
     def near(self, width: int | float, epsilon: float, finer: float) -> Experiment:
         """The experiment a pilot starts from, given the width needed at a coarser accuracy."""
         if self.pruning == "neuron":
-            guess = math.ceil(1.25 * width * (epsilon / finer) ** self.growth)
+            guess = math.ceil(1.4 * width * (epsilon / finer) ** self.growth)
         else:
             guess = math.ceil(1.15 * (width + self.growth * math.log2(epsilon / finer)))
         return self.experiment(min(guess, self.experiment(1).max_width or guess))
@@ -57,7 +57,8 @@ class Curve(NamedTuple):
 
 FULL = (
     Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05, 0.04), 800, 18, 1.05),
-    Curve("neuron", "linear", 3, (0.4, 0.3, 0.22, 0.16, 0.125), 800, 38, 1.75),
+    Curve("neuron", "linear", 3, (0.4, 0.3, 0.22), 800, 38, 1.75),
+    Curve("neuron", "linear", 3, (0.16, 0.125), 384, 180, 1.75),
     Curve("neuron", "relu", 2, (0.4, 0.28, 0.2, 0.14, 0.1), 800, 17, 1.0),
     Curve("weight", "relu", 2, (0.4, 0.1, 1e-2, 1e-3, 1e-4, 2e-5), 800, 22, 4.2),
     Curve("weight", "relu", 3, (0.4, 0.1, 1e-2, 1e-3, 1e-4, 2e-5), 800, 34, 6.5),
