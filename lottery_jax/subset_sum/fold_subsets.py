@@ -340,7 +340,8 @@ def _first_set(
     words = jnp.sum(ones, axis=1, dtype=jnp.uint32)
     counts = lax.population_count(words).astype(jnp.int32)
     number = jnp.arange(words.shape[0], dtype=jnp.int32)
-    ends = jnp.sum(jnp.where(number[None] <= number[:, None], counts[None], 0), axis=1)
+    is_before = number[None] <= number[:, None]
+    ends = jnp.sum(jnp.where(is_before, counts[None], 0), axis=1, dtype=jnp.int32)
     slot = jnp.arange(size, dtype=jnp.int32)
     group = jnp.sum(ends[None] <= slot[:, None], axis=1, dtype=jnp.int32)
     exists = group < words.shape[0]
@@ -349,8 +350,8 @@ def _first_set(
     word = words[group]
     below = lax.population_count(word[:, None] & ((jnp.uint32(1) << bit) - 1)[None])
     is_it = (below.astype(jnp.int32) == rank[:, None]) & ((word[:, None] >> bit[None]) & 1 == 1)
-    position = 32 * group + jnp.sum(jnp.where(is_it, bit[None].astype(jnp.int32), 0), axis=1)
-    return position, exists
+    place = jnp.sum(jnp.where(is_it, bit[None].astype(jnp.int32), 0), axis=1, dtype=jnp.int32)
+    return 32 * group + place, exists
 
 
 def _join(

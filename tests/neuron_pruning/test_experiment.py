@@ -7,6 +7,7 @@ import pytest
 from scipy.special import gamma, kv
 
 import lottery_jax as lj
+from lottery_jax.core import enable_x64
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.neuron_pruning import single_neuron
@@ -123,3 +124,13 @@ def test_known_median_widths(dim, epsilon, expected):
 def test_wrong_settings_name_the_value(settings, message):
     with pytest.raises(ValueError, match=message):
         lj.neuron_pruning.experiment(**settings)
+
+
+def test_counts_do_not_depend_on_x64():
+    experiment = lj.neuron_pruning.experiment(dim=2, width=8, max_kept=2, radius=1.0)
+    settings = dict(key=lj.key(6), trials=100, epsilons=[0.3, 0.6], progress=False)
+    narrow = lj.estimate(experiment, **settings)
+    with enable_x64():
+        wide = lj.estimate(experiment, **settings)
+    assert wide.hits.tolist() == narrow.hits.tolist()
+    assert wide.undecided.tolist() == narrow.undecided.tolist()
