@@ -206,7 +206,7 @@ def fit(rows: Sequence[WidthRow], curve: tuple[str, str, int]) -> Slope | None:
 def plan(curves: Sequence[Curve]) -> str:
     """What a run will do, without doing it: points, draws, and rough time and memory."""
     header = ["pruning", "output", "d", "epsilon", "width", "draws", "chunks", "seconds", "MiB"]
-    cells, total = [], 0.0
+    cells, programs, total = [], set(), 0.0
     for curve in curves:
         for epsilon in curve.epsilons:
             experiment = curve.near(curve.start, curve.epsilons[0], epsilon)
@@ -214,6 +214,7 @@ def plan(curves: Sequence[Curve]) -> str:
                 count_chunks(experiment, trials) for trials in (curve.trials, PILOT_TRIALS)
             )
             draws = chunks * experiment.lanes
+            programs.add(experiment.first_width)
             seconds, size = cost(experiment, draws=draws)
             total += seconds or 0
             what = [curve.pruning, curve.output, curve.dim, epsilon, experiment.width]
@@ -222,8 +223,8 @@ def plan(curves: Sequence[Curve]) -> str:
         [
             format_table(header, cells),
             "",
-            f"{len(cells)} points, about {total:.0f} s on one core, and 5 s for each of about "
-            "12 compilations; memory is per draw at work.",
+            f"{len(cells)} points, about {total:.0f} s of one core, and some seconds for each of "
+            f"{len(programs)} programs to compile; memory is per draw at work.",
         ]
     )
 
