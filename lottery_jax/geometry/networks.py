@@ -31,7 +31,8 @@ def evaluate(
     >>> evaluate(network, jnp.array([[3.0, 1.0], [-3.0, 1.0]])).tolist()
     [2.0, -1.0]
     """
-    total = jnp.maximum(points @ network.hidden.T, 0) @ network.output
+    hidden = jnp.maximum(jnp.matmul(points, network.hidden.T, precision="highest"), 0)
+    total = jnp.matmul(hidden, network.output, precision="highest")
     return jnp.maximum(total, 0) if output == "relu" else total
 
 

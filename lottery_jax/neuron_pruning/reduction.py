@@ -163,7 +163,11 @@ class _Problem:
         dim = network.hidden.shape[1]
         points = probe_points(dim)
         heights = jnp.asarray(np.maximum(points[:, 0], 0), jnp.float32)
-        values = jnp.maximum(network.hidden @ jnp.asarray(points, jnp.float32).T, 0)
+        # In full precision also where the default product of an accelerator rounds its factors.
+        products = jnp.matmul(
+            network.hidden, jnp.asarray(points, jnp.float32).T, precision=lax.Precision.HIGHEST
+        )
+        values = jnp.maximum(products, 0)
         self.items, self.heights = network.output[:, None] * values, heights
         self.max_kept, self.output, self.target = max_kept, output, target(dim)
         signs, vectors = signed_vectors(network)

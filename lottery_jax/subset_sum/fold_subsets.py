@@ -94,7 +94,8 @@ def fold_subsets(
         What the caller accumulates.
     visitor
         The box, the full test of a sum, and what to do with accepted subsets. The box is widened
-        here by 4e-6 of the largest item, more than the rounding of a sum of four.
+        here by 4e-6 of the largest item and 1e-6 of its bounds, more than the rounding of a sum of
+        four and of the comparison.
     max_kept
         Largest number of items in a subset, 1 to 4. The empty subset counts.
     screened
@@ -125,8 +126,10 @@ def fold_subsets(
     def box(state) -> Window:
         """The window, widened by more than the rounding of any sum, and made finite."""
         lower, upper = visitor.window(state)
-        widest, slack = (max_kept + 1) * largest, 4e-6 * largest + 1e-30
-        return Window(jnp.maximum(lower, -widest) - slack, jnp.minimum(upper, widest) + slack)
+        widest = (max_kept + 1) * largest + 1e-30
+        lower, upper = jnp.maximum(lower, -widest), jnp.minimum(upper, widest)
+        slack = 4e-6 * largest + 1e-6 * (jnp.abs(lower) + jnp.abs(upper))
+        return Window(lower - slack, upper + slack)
 
     starts, stops, num_blocks = _plan_tiles(rows, columns, box(state), is_symmetric)
 
