@@ -46,8 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         except BrokenPipeError:  # the reader of our output, `head` for one, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             _say(str(error))
+            return 2
+        except OSError as error:
+            _say(f"{error.filename}: {error.strerror}; name another place with --out")
             return 2
     return 0
 

@@ -21,13 +21,14 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int, UInt
 
+from lottery_jax.subset_sum.parts import Parts, list_parts, position
+
 ROWS = 32  # one bit of a word for each row of a tile
 BATCH = 32  # survivors of a tile tested in full at a time
 BUFFER = 2 * BATCH  # subsets handed to the caller at a time
 MAX_KEPT = 4
 MAX_ITEMS = 500
 _GROUP = 8  # rows of a tile compared in one unrolled stretch
-_LAST = 1 << 30  # sorts behind every part in use
 
 
 class Window(NamedTuple):
@@ -44,17 +45,6 @@ class Visitor(NamedTuple):
     accept: Callable  # (state, sums [batch dim]) -> Bool[batch]: the full test
     visit: Callable  # (state, subsets Int[batch kept], is_subset Bool[batch]) -> state
     is_done: Callable  # state -> Bool[]: True ends the search early
-
-
-class _Parts(NamedTuple):
-    """All parts of at most a given size, sorted by their first coordinate."""
-
-    members: Int[Array, "2 part"]  # item numbers, ascending; N stands for "no item"
-    sums: Float[Array, "screened part"]  # +inf in the padding
-    order: Int[Array, " part"]  # the first coordinate rounded to a grid, ascending
-    count: Int[Array, ""]  # type: ignore[override]  # parts in use
-    origin: Float[Array, ""]  # the value at order 0
-    steps: Float[Array, ""]  # grid steps per unit
 
 
 class _Scan(NamedTuple):
@@ -117,11 +107,9 @@ def fold_subsets(
         [jnp.where(in_use[:, None], items, 0), jnp.zeros((1, dim), items.dtype)]
     )
     largest = jnp.max(jnp.abs(padded), axis=0)
-    columns = _list_parts(padded, num_items, large, screened, padding=width)
+    columns = list_parts(padded, num_items, large, screened, padding=width)
     is_symmetric = small == large
-    rows = (
-        columns if is_symmetric else _list_parts(padded, num_items, small, screened, padding=ROWS)
-    )
+    rows = columns if is_symmetric else list_parts(padded, num_items, small, screened, padding=ROWS)
 
     def box(state) -> Window:
         """The window, widened by more than the rounding of any sum, and made finite."""
@@ -226,7 +214,7 @@ def fold_subsets(
 
 
 def _plan_tiles(
-    rows: _Parts, columns: _Parts, window: Window, is_symmetric: bool
+    rows: Parts, columns: Parts, window: Window, is_symmetric: bool
 ) -> tuple[Int[Array, " block"], Int[Array, " block"], Int[Array, ""]]:
     """For each block of rows the first column that can complete one of them, and the end of these;
     and how many blocks there are to compare.
@@ -235,71 +223,17 @@ def _plan_tiles(
     along = rows.sums[0, : num_blocks * ROWS].reshape(num_blocks, ROWS)
     least = jnp.min(along, axis=1)
     most = jnp.max(jnp.where(along < jnp.inf, along, -jnp.inf), axis=1)
-    starts = _position(columns, window.lower[0] - most, -1)
-    stops = _position(columns, window.upper[0] - least, 2)
+    starts = position(columns, window.lower[0] - most, -1)
+    stops = position(columns, window.upper[0] - least, 2)
     count = rows.count
     if is_symmetric:  # an unordered pair of parts is met from its lower part, at most half the sum
         starts = jnp.maximum(starts, ROWS * jnp.arange(num_blocks, dtype=jnp.int32))
-        count = jnp.minimum(count, _position(rows, window.upper[:1] / 2, 2)[0])
+        count = jnp.minimum(count, position(rows, window.upper[:1] / 2, 2)[0])
     return (
         jnp.minimum(starts, columns.count),
         jnp.minimum(stops, columns.count),
         (count + ROWS - 1) // ROWS,
     )
-
-
-def _list_parts(
-    padded: Float[Array, "item dim"],
-    num_items: Int[Array, ""],
-    size: int,
-    screened: int,
-    *,
-    padding: int,
-) -> _Parts:
-    """Every part of at most `size` items (0, 1 or 2), sorted; one integer sort of packed words."""
-    capacity = padded.shape[0] - 1
-    members = _members(capacity, size)
-    num_parts = members.shape[1]
-    count = sum(
-        (jnp.int32(1), num_items, num_items * (num_items - 1) // 2)[: size + 1], jnp.int32(0)
-    )
-    sums = (padded[members[0], :screened] + padded[members[1], :screened]).T
-    number = jnp.arange(num_parts, dtype=jnp.int32)
-    in_use = number < count
-    origin = jnp.min(jnp.where(in_use, sums[0], jnp.inf))
-    extent = jnp.max(jnp.where(in_use, sums[0], -jnp.inf)) - origin
-    number_bits = max(1, (num_parts - 1).bit_length())
-    steps = (2 ** (30 - number_bits) - 4) / jnp.maximum(extent, 1e-30)
-    order = jnp.floor((sums[0] - origin) * steps).astype(jnp.int32)
-    packed = lax.sort(jnp.where(in_use, (order << number_bits) | number, _LAST | number))
-    number = packed & ((1 << number_bits) - 1)
-    sums = jnp.where(jnp.arange(num_parts, dtype=jnp.int32) < count, sums[:, number], jnp.inf)
-    pad = -num_parts % ROWS + padding
-    return _Parts(
-        members=jnp.asarray(members)[:, number],
-        sums=jnp.pad(sums, ((0, 0), (0, pad)), constant_values=jnp.inf),
-        order=packed >> number_bits,
-        count=count,
-        origin=origin,
-        steps=steps,
-    )
-
-
-def _members(capacity: int, size: int) -> np.ndarray:
-    """The parts by number; those of the first n items come first, for every n."""
-    parts = [(capacity, capacity)]
-    for last in range(capacity if size else 0):
-        parts.append((last, capacity))
-        if size == 2:
-            parts.extend((first, last) for first in range(last))
-    return np.asarray(parts, np.int32).T
-
-
-def _position(parts: _Parts, values: Float[Array, " value"], shift: int) -> Int[Array, " value"]:
-    """First part in the order whose grid step is that of the value, plus `shift`, or more."""
-    steps = jnp.floor(jnp.clip((values - parts.origin) * parts.steps, -4.0, 2.0**30))
-    wanted = steps.astype(jnp.int32) + shift
-    return jnp.searchsorted(parts.order, wanted, method="scan_unrolled").astype(jnp.int32)
 
 
 def _compare(
