@@ -41,7 +41,7 @@ def limits_exact(
 
     Notes
     -----
-    Clopper and Pearson, Biometrika 26 (1934). About a microsecond per pair.
+    Clopper and Pearson, Biometrika 26 (1934).
 
     Examples
     --------

@@ -70,7 +70,7 @@ def largest(errors: Array) -> Array:
     """Maximum of nonnegative numbers, not a NaN.
 
     Not `jnp.max`: XLA (jax 0.10) hands that reduction to a CPU library that first writes out every
-    broadcast operand, which made all of it 2 to 6 times slower and 4 times slower to compile.
+    broadcast operand, which makes all of it several times slower, and to compile as well.
     """
     return jax.lax.reduce(
         errors, jnp.zeros((), errors.dtype), lambda a, b: jnp.where(a > b, a, b), (0,)

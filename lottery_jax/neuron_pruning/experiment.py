@@ -47,8 +47,8 @@ def experiment(
     Notes
     -----
     Source: Definition 1 and Theorem 1 of "Structured vs. Unstructured Pruning: An Exponential
-    Gap". Cost of a draw: about width^4 epsilon / radius tile elements at max_kept = 4; a few
-    milliseconds at width 75, a tenth of a second at width 300 (one core).
+    Gap". Cost of a draw: about width^4 epsilon / radius tile elements at max_kept = 4;
+    `lottery-jax run neuron_pruning ... --dry-run` estimates it.
 
     Examples
     --------

@@ -245,7 +245,7 @@ def _compare(
 
     Unrolled over a few rows, so that the innermost compiled loop runs along columns in vector
     registers; the scan over groups of rows keeps XLA from fusing the slice of the columns into it,
-    which would cost a factor of ten on a CPU.
+    which would keep a CPU from using them.
     """
     lower, upper = (bound[: rows.shape[0]] for bound in window)
     half = (upper - lower) / 2
