@@ -1,4 +1,6 @@
-"""The command line: `lottery-jax gap | run | list | plot | info | merge`. Parses, calls, prints."""
+"""The command line: `lottery-jax gap | network | run | list | plot | info | merge`. Parses, calls,
+prints.
+"""
 
 import argparse
 import contextlib
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import jax
 
-from lottery_jax import __version__, experiments, gap
+from lottery_jax import __version__, experiments, gap, network_run
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.montecarlo.collect import count_chunks, estimate
@@ -21,6 +23,7 @@ from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
 from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
 from lottery_jax.report.tables import format_cell, format_table, read_widths
+from lottery_jax.weight_pruning import expanded
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -84,6 +87,28 @@ def _gap(options: argparse.Namespace) -> None:
     gap.write(rows, folder)
     print(gap.describe(rows))
     print(f"\nwritten: {', '.join(str(folder / f'gap.{end}') for end in ('csv', 'jsonl', 'png'))}")
+
+
+def _network(options: argparse.Namespace) -> None:
+    chosen = (options.construction,) if options.construction else expanded.CONSTRUCTIONS
+    setup = (network_run.QUICK if options.quick else network_run.FULL)._replace(
+        data=options.data,
+        epsilon=options.epsilon,
+        num_items=options.items,
+        law=options.law,
+        constructions=chosen,
+    )
+    key = keys.root(options.seed)
+    plan = network_run.plan(setup, key=key)  # checks the settings
+    if options.dry_run:
+        print(plan)
+        return
+    folder = Path(options.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = network_run.measure(setup, key=key, folder=folder, progress=not options.silent)
+    network_run.write(rows, folder)
+    print(network_run.describe(rows))
+    print(f"\nwritten: {', '.join(str(folder / f'network.{end}') for end in ('csv', 'jsonl'))}")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -220,6 +245,20 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_gap)
     command.add_argument("--out", default="gap", metavar="FOLDER", help="default: gap")
     _add_common(command, quick="fewer accuracies and draws")
+
+    command = commands.add_parser("network", help="a trained network inside random ones: table")
+    command.set_defaults(command=_network)
+    command.add_argument("--data", choices=list(network_run.DATA), default="digits28")
+    command.add_argument("--epsilon", type=float, default=0.01, metavar="E", help="default: 0.01")
+    command.add_argument(
+        "--items", type=int, metavar="N", help="random items of one weight; default: from epsilon"
+    )
+    command.add_argument("--law", choices=expanded.LAWS, default="uniform")
+    command.add_argument(
+        "--construction", choices=expanded.CONSTRUCTIONS, help="default: one after the other"
+    )
+    command.add_argument("--out", default="network", metavar="FOLDER", help="default: network")
+    _add_common(command, quick="a small network, trained briefly")
 
     command = commands.add_parser("run", help="count the successes of one experiment")
     names = command.add_subparsers(required=True, metavar="EXPERIMENT", dest="name")

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from lottery_jax import neuron_pruning, weight_pruning
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.neuron_pruning import single_neuron
+from lottery_jax.random_subset_sum import scalars, vectors
 
 
 class Entry(NamedTuple):
@@ -28,6 +29,14 @@ CATALOGUE: Mapping[str, Entry] = {
     "weight_pruning": Entry(
         weight_pruning.experiment,
         "Can pruning single weights of `width` random neurons approximate one target neuron?",
+    ),
+    "scalar_rss": Entry(
+        scalars.experiment,
+        "Do the subset sums of `width` random numbers serve one target, or all of [-1/2, 1/2]?",
+    ),
+    "vector_rss": Entry(
+        vectors.experiment,
+        "Do the subset sums of `width` random vectors serve one target, or all of [-1, 1]^dim?",
     ),
 }
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 PROBABILITY = 0.5
 PILOT_TRIALS = 128
+ANY = neuron_pruning.MAX_WIDTH_ANY  # no fewer than the widths at which all subsets are searched
 
 
 class Curve(NamedTuple):
@@ -40,11 +41,17 @@ class Curve(NamedTuple):
     trials: int  # fresh draws at each accuracy
     start: int  # a width near the one needed at the first accuracy; only saves time
     growth: float  # guess: exponent of the width (neuron), or neurons per bit (weight)
+    max_kept: int = 4  # neurons; ANY where every subset is searched
 
     def experiment(self, width: int) -> Experiment:
         """The experiment of this curve at some width, on the unit ball."""
-        module = neuron_pruning if self.pruning == "neuron" else weight_pruning
-        return module.experiment(dim=self.dim, width=width, radius=1.0, output=self.output)
+        if self.pruning == "weight":
+            return weight_pruning.experiment(
+                dim=self.dim, width=width, radius=1.0, output=self.output
+            )
+        return neuron_pruning.experiment(
+            dim=self.dim, width=width, radius=1.0, output=self.output, max_kept=self.max_kept
+        )
 
     def near(self, width: int | float, epsilon: float, finer: float) -> Experiment:
         """The experiment a pilot starts from, given the width needed at a coarser accuracy."""
@@ -57,6 +64,7 @@ class Curve(NamedTuple):
 
 FULL = (
     Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05, 0.04), 800, 18, 1.05),
+    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 800, 17, 1.05, max_kept=ANY),
     Curve("neuron", "linear", 3, (0.4, 0.3, 0.22), 800, 38, 1.75),
     Curve("neuron", "linear", 3, (0.16, 0.125), 384, 180, 1.75),
     Curve("neuron", "relu", 2, (0.4, 0.28, 0.2, 0.14, 0.1), 800, 17, 1.0),
@@ -68,6 +76,7 @@ FULL = (
 
 QUICK = (
     Curve("neuron", "linear", 2, (0.4, 0.2, 0.1), 200, 20, 1.15),
+    Curve("neuron", "linear", 2, (0.4, 0.2), 200, 20, 1.15, max_kept=ANY),
     Curve("neuron", "linear", 3, (0.4, 0.25), 200, 45, 1.8),
     Curve("weight", "relu", 2, (0.4, 0.1, 1e-2, 1e-3), 200, 16, 5.0),
     Curve("weight", "relu", 3, (0.4, 0.1, 1e-2, 1e-3), 200, 24, 7.5),
@@ -121,7 +130,7 @@ def _row(curve: Curve, found: Threshold) -> WidthRow:
         dim=curve.dim,
         epsilon=found.epsilon,
         radius=1.0,
-        max_kept=dict(found.settings).get("max_kept"),  # type: ignore[arg-type]
+        max_kept=curve.max_kept if curve.pruning == "neuron" and curve.max_kept < ANY else None,
         probability=found.probability,
         width=float(found.width),
         width_low=float(found.width_low),
@@ -154,9 +163,12 @@ def draw(rows: Sequence[WidthRow]) -> "Axes":
 
 def describe(rows: Sequence[WidthRow]) -> str:
     """The table, and what it says: exponents and neurons per bit with their limits."""
-    header = ["pruning", "output", "d", "epsilon", "width", "low", "high", "trials"]
-    names = ["pruning", "output", "dim", "epsilon", "width", "width_low", "width_high", "trials"]
-    cells = [[getattr(row, name) for name in names] for row in rows]
+    header = ["pruning", "output", "d", "kept", "epsilon", "width", "low", "high", "trials"]
+    names = ["epsilon", "width", "width_low", "width_high", "trials"]
+    cells = [
+        [row.pruning, row.output, row.dim, _kept(row), *(getattr(row, name) for name in names)]
+        for row in rows
+    ]
     lines = [
         f"Neurons before pruning at which {PROBABILITY:.0%} of random networks contain an",
         "epsilon-approximation of a ReLU neuron on the unit ball (95 % exact limits):",
@@ -165,11 +177,12 @@ def describe(rows: Sequence[WidthRow]) -> str:
         "",
     ]
     for curve in dict.fromkeys(row.curve for row in rows):
-        pruning, output, dim = curve
+        pruning, output, dim, max_kept = curve
         slope = fit(rows, curve)
         if slope is None:
             continue
-        what = f"{pruning} pruning, {output} output, d = {dim}:"
+        kept = f", at most {max_kept} kept" if max_kept else ", any number kept"
+        what = f"{pruning} pruning, {output} output, d = {dim}{kept * (pruning == 'neuron')}:"
         if pruning == "neuron":
             lines.append(f"{what} width grows like (1/epsilon)^a, a = {slope}")
         else:
@@ -177,13 +190,21 @@ def describe(rows: Sequence[WidthRow]) -> str:
     lines += [
         "",
         "Limits of slopes are 95 % normal limits of weighted least squares. Every success was",
-        "decided exactly, but only subsets of a few neurons (neuron pruning) and masks of the",
-        "construction of Pensia et al. (weight pruning) were searched: widths are upper bounds.",
+        "decided exactly. Where at most a few neurons are kept, or masks are those of the",
+        "construction of Pensia et al. (weight pruning), others were not searched, and widths are",
+        "upper bounds; with any number kept they are the widths themselves.",
     ]
     return "\n".join(lines)
 
 
-def fit(rows: Sequence[WidthRow], curve: tuple[str, str, int]) -> Slope | None:
+def _kept(row: WidthRow) -> str:
+    """The limit on the neurons kept, as a cell of the table."""
+    if row.pruning == "weight":
+        return "-"
+    return "any" if row.max_kept is None else str(row.max_kept)
+
+
+def fit(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> Slope | None:
     """Exponent in 1/epsilon (neuron), or neurons per coordinate per bit (weight), of one curve.
 
     Open points are left out; None where fewer than two are left.

@@ -50,7 +50,7 @@ NEURON = ["run", "neuron_pruning", "--dim", "2", "--width", "4", "--epsilons", "
         ([*NEURON, "--width", "ten"], "invalid int value: 'ten'"),
         ([*NEURON, "--dim", "1"], "neuron pruning equals weight pruning"),
         ([*NEURON, "--radius", "-2"], "radius=-2.0 must be positive"),
-        ([*NEURON, "--max-kept", "9"], "max_kept=9 must lie between 1 and 4"),
+        ([*NEURON, "--max-kept", "65"], "max_kept=65 must lie between 1 and 64"),
         ([*NEURON, "--output", "sigmoid"], "invalid choice: 'sigmoid'"),
         ([*NEURON, "--trials", "0"], "trials=0 must be a positive integer"),
         ([*NEURON, "--seed", "4294967296"], "seed=4294967296"),

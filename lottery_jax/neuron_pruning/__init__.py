@@ -1,5 +1,5 @@
-"""Neuron pruning: whole neurons are kept as they are or removed."""
+"""Neuron pruning of random two-layer ReLU networks, decided exactly draw by draw."""
 
-from lottery_jax.neuron_pruning.experiment import experiment
+from lottery_jax.neuron_pruning.experiment import MAX_WIDTH, MAX_WIDTH_ANY, experiment
 
-__all__ = ["experiment"]
+__all__ = ["MAX_WIDTH", "MAX_WIDTH_ANY", "experiment"]

@@ -7,11 +7,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from lottery_jax.geometry.networks import OUTPUTS, Output
+from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial
-from lottery_jax.neuron_pruning.reduction import draw, search, search_first
-from lottery_jax.subset_sum.fold_subsets import MAX_ITEMS, MAX_KEPT
+from lottery_jax.neuron_pruning.reduction import FEW, decide, draw, search, search_first
 
-_CAPACITIES = (8, 16, 32, 64, 128, 256, MAX_ITEMS)  # widths up to one of them share a compilation
+MAX_WIDTH = 500  # where at most `FEW` neurons are kept
+MAX_WIDTH_ANY = 64  # otherwise
+
+_CAPACITIES = (8, 16, 32, 64, 128, 256, MAX_WIDTH)  # widths up to one of them share a compilation
 
 
 def experiment(
@@ -34,8 +37,9 @@ def experiment(
     radius
         Radius of the ball; only epsilon / radius matters.
     max_kept
-        Largest number of neurons kept, 1 to 4. Where `width` is larger this counts a lower bound
-        on the success of pruning with any number kept, and `bound` says so.
+        Largest number of neurons kept, 1 to 64; above 4, for widths to 64 in 2 or 3 dimensions.
+        Where `width` is larger this counts a lower bound on the success of pruning with any number
+        kept, and `bound` says so.
     output
         "linear" as in the paper, or "relu" for one more ReLU after the sum.
 
@@ -47,8 +51,8 @@ def experiment(
     Notes
     -----
     Source: Definition 1 and Theorem 1 of "Structured vs. Unstructured Pruning: An Exponential
-    Gap". Cost of a draw: about width^4 epsilon / radius tile elements at max_kept = 4;
-    `lottery-jax run neuron_pruning ... --dry-run` estimates it.
+    Gap". Cost of a draw: about width^4 epsilon / radius tile elements at max_kept = 4, exponential
+    in the width for more than four; `lottery-jax run neuron_pruning ... --dry-run` estimates it.
 
     Examples
     --------
@@ -57,8 +61,8 @@ def experiment(
     """
     for name, value, low, high in (
         ("dim", dim, 2, 64),
-        ("width", width, 1, MAX_ITEMS),
-        ("max_kept", max_kept, 1, MAX_KEPT),
+        ("max_kept", max_kept, 1, MAX_WIDTH_ANY),
+        ("width", width, 1, MAX_WIDTH),
     ):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name}={value!r} must be an integer")
@@ -69,6 +73,11 @@ def experiment(
             )
         if not low <= value <= high:
             raise ValueError(f"{name}={value} must lie between {low} and {high}")
+    if max_kept > FEW and (width > MAX_WIDTH_ANY or dim > 3):
+        raise ValueError(
+            f"{max_kept=} of {width=} neurons in {dim=}: more than {FEW} kept neurons can be "
+            f"searched up to width {MAX_WIDTH_ANY} in 2 or 3 dimensions; use max_kept={FEW}"
+        )
     if not 0 < radius < math.inf:
         raise ValueError(f"{radius=} must be positive and finite")
     if output not in OUTPUTS:
@@ -93,9 +102,9 @@ def experiment(
         at_width=functools.partial(
             _at_width, dim=dim, radius=radius, max_kept=max_kept, output=output
         ),
-        max_width=MAX_ITEMS,
-        seconds_per_draw=lambda: 3e-4 + 6e-12 * width**max_kept,
-        bytes_per_draw=lambda: 4.0 * (16 + 4 * dim) * capacity ** ((max_kept + 1) // 2),
+        max_width=MAX_WIDTH if max_kept <= FEW else MAX_WIDTH_ANY,
+        seconds_per_draw=lambda: 3e-4 + 6e-12 * width ** min(max_kept, 4) * 1.3 ** (max_kept - 4),
+        bytes_per_draw=lambda: 4.0 * (16 + 4 * dim) * capacity ** ((min(max_kept, 4) + 1) // 2),
     )
 
 
@@ -121,13 +130,12 @@ def _trials(dim: int, capacity: int, max_kept: int, output: Output):
         return Trial(hits, ~hits & (match.error_low <= tolerances))
 
     def first_width(key: Key[Array, ""], epsilon: Float[Array, ""], parameters) -> FirstWidth:
-        first = search_first(
-            draw(key, dim=dim, num_neurons=capacity),
-            parameters["width"],
-            tolerance=epsilon / parameters["radius"],
-            max_kept=max_kept,
-            output=output,
-        )
+        network = draw(key, dim=dim, num_neurons=capacity)
+        tolerance, most = epsilon / parameters["radius"], parameters["width"]
+        how = functools.partial(decide, tolerance=tolerance, max_kept=max_kept, output=output)
+        if max_kept > FEW:
+            return first_width_by_bisection(lambda width: how(network, width), most)
+        first = search_first(network, most, tolerance=tolerance, max_kept=max_kept, output=output)
         return FirstWidth(first.certain, first.possible)
 
     return trial, first_width

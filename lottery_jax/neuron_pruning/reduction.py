@@ -10,6 +10,7 @@ At every point x of the unit sphere the error of S is a subset sum, so each test
 coordinate of a vector subset sum. A subset within tolerance must pass them all; one that passes is
 decided by the exact supremum over the ball. Nothing is sampled: for subsets of at most `max_kept`
 neurons the decision is exact up to float32 rounding, which is bounded and counted as undecided.
+Few kept neurons are searched as pairs against pairs, any number of them by branch and bound.
 """
 
 import functools
@@ -25,7 +26,11 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from lottery_jax.core import keys
 from lottery_jax.geometry.networks import Output, TwoLayerNetwork, signed_vectors
 from lottery_jax.geometry.relu_sums import rounding_bound, sup_on_sphere
+from lottery_jax.subset_sum.branch_and_bound import MaskVisitor, fold_all_subsets
 from lottery_jax.subset_sum.fold_subsets import Visitor, Window, fold_subsets
+
+FEW = 4  # neurons; more than that are searched by branch and bound
+_HANDED = 16  # masks that get their exact error at a time
 
 
 class Match(NamedTuple):
@@ -74,27 +79,28 @@ def search(
     search at once: it may then not be the very best.
     """
     num_all = network.output.shape[0]
-    problem = _Problem(network, max_kept, output)
+    problem = _problem(network, max_kept, output)
 
     def visit(match: Match, subsets, is_subset) -> Match:
         low, high = problem.errors(subsets, is_subset)
         best = jnp.argmin(high)
         is_better = high[best] < match.error
         return Match(
-            subset=jnp.where(is_better, subsets[best], match.subset),
+            subset=jnp.where(is_better, problem.numbers(subsets[best]), match.subset),
             error_low=jnp.minimum(match.error_low, jnp.min(low)),
             error=jnp.minimum(match.error, high[best]),
         )
 
     def deepen(carry: tuple[Float[Array, ""], Match, Bool[Array, ""]]):
         tolerance, match, _ = carry
-        match = problem.fold(
+        match, is_cut_off = problem.fold(
             num_neurons,
             match,
             tolerance=lambda match: jnp.minimum(tolerance, match.error),
             visit=visit,
             is_done=lambda match: match.error <= least,
         )
+        match = match._replace(error_low=jnp.where(is_cut_off, 0, match.error_low))
         is_last = (match.error <= tolerance) | (tolerance >= most)
         return jnp.minimum(2 * tolerance, most), match, is_last
 
@@ -117,9 +123,10 @@ def search_first(
     """How many leading neurons it takes, up to `num_neurons`, to come within the tolerance.
 
     One search finds every subset within the tolerance; the one whose highest neuron is lowest
-    decides the success of all widths at once.
+    decides the success of all widths at once. Where there would be too many subsets to visit, as
+    with any number of kept neurons, decide width after width instead (`decide`).
     """
-    problem = _Problem(network, max_kept, output)
+    problem = _problem(network, max_kept, output)
 
     def visit(first: FirstMatch, subsets, is_subset) -> FirstMatch:
         low, high = problem.errors(subsets, is_subset)
@@ -133,13 +140,41 @@ def search_first(
             possible=jnp.minimum(first.possible, jnp.min(possible)),
         )
 
-    return problem.fold(
+    first, is_cut_off = problem.fold(
         num_neurons,
         FirstMatch(num_neurons + 1, num_neurons + 1),
         tolerance=lambda _: tolerance,
         visit=visit,
         is_done=lambda _: jnp.array(False),
     )
+    return first._replace(possible=jnp.where(is_cut_off, 0, first.possible))
+
+
+def decide(
+    network: TwoLayerNetwork,
+    num_neurons: Int[Array, ""],
+    *,
+    tolerance: Float[Array, ""],
+    max_kept: int,
+    output: Output,
+) -> tuple[Bool[Array, ""], Bool[Array, ""]]:
+    """Whether a subset of the first `num_neurons` neurons is certainly, or possibly, within the
+    tolerance. The search ends at the first that certainly is.
+    """
+    problem = _problem(network, max_kept, output)
+
+    def visit(found, subsets, is_subset):
+        low, high = problem.errors(subsets, is_subset)
+        return found[0] | jnp.any(high <= tolerance), found[1] | jnp.any(low <= tolerance)
+
+    (is_certain, is_possible), is_cut_off = problem.fold(
+        num_neurons,
+        (jnp.array(False), jnp.array(False)),
+        tolerance=lambda _: tolerance,
+        visit=visit,
+        is_done=lambda found: found[0],
+    )
+    return is_certain, is_certain | is_possible | is_cut_off
 
 
 def lift(network: TwoLayerNetwork, match: Match) -> TwoLayerNetwork:
@@ -170,19 +205,7 @@ class _Problem:
         values = jnp.maximum(products, 0)
         self.items, self.heights = network.output[:, None] * values, heights
         self.max_kept, self.output, self.target = max_kept, output, target(dim)
-        signs, vectors = signed_vectors(network)
-        self.signs = jnp.concatenate([signs, jnp.zeros((1,), jnp.float32)])
-        self.vectors = jnp.concatenate([vectors, jnp.zeros((1, dim), jnp.float32)])
-
-    def fold(self, num_neurons, state, *, tolerance, visit, is_done):
-        def accept(state, sums: Float[Array, "batch coordinate"]) -> Bool[Array, " batch"]:
-            window = self.window(tolerance(state))
-            slack = 1e-5 * (1 + jnp.max(jnp.abs(self.items)))
-            inside = (sums >= window.lower[None] - slack) & (sums <= window.upper[None] + slack)
-            return jnp.all(inside, axis=1)
-
-        visitor = Visitor(lambda state: self.window(tolerance(state)), accept, visit, is_done)
-        return fold_subsets(self.items, num_neurons, state, visitor, max_kept=self.max_kept)
+        self.signs, self.vectors = signed_vectors(network)
 
     def window(self, tolerance: Float[Array, ""]) -> Window:
         """The box that contains the coordinates of every subset within the tolerance."""
@@ -192,11 +215,20 @@ class _Problem:
             lower = jnp.where(lower > 0, lower, -jnp.inf)
         return Window(lower, upper)
 
-    def errors(
-        self, subsets: Int[Array, "batch kept"], is_subset: Bool[Array, " batch"]
+    def accepts(self, tolerance: Float[Array, ""], sums: Float[Array, "batch coordinate"]):
+        """Whether sums lie in the box, widened by more than their rounding."""
+        window = self.window(tolerance)
+        slack = 1e-5 * (1 + jnp.max(jnp.abs(self.items)))
+        inside = (sums >= window.lower[None] - slack) & (sums <= window.upper[None] + slack)
+        return jnp.all(inside, axis=1)
+
+    def bounds(
+        self,
+        signs: Float[Array, "batch kept"],
+        vectors: Float[Array, "batch kept dim"],
+        is_subset: Bool[Array, " batch"],
     ) -> tuple[Float[Array, " batch"], Float[Array, " batch"]]:
         """Certain bounds on the error of each subset on the unit ball; inf where there is none."""
-        signs, vectors = self.signs[subsets], self.vectors[subsets]
 
         def exact(signs, vectors):
             return sup_on_sphere(signs, vectors, self.target, output=self.output)
@@ -205,6 +237,65 @@ class _Problem:
         band = jax.vmap(rounding_bound, in_axes=(0, None))(vectors, self.target)
         low = jnp.where(is_subset, error - band, jnp.inf)
         return low, jnp.where(is_subset, error + band, jnp.inf)
+
+
+class _FewKept(_Problem):
+    """Subsets are lists of ascending neuron numbers, filled up with N."""
+
+    def fold(self, num_neurons, state, *, tolerance, visit, is_done):
+        visitor = Visitor(
+            window=lambda state: self.window(tolerance(state)),
+            accept=lambda state, sums: self.accepts(tolerance(state), sums),
+            visit=visit,
+            is_done=is_done,
+        )
+        folded = fold_subsets(self.items, num_neurons, state, visitor, max_kept=self.max_kept)
+        return folded, jnp.array(False)
+
+    def errors(self, subsets: Int[Array, "batch kept"], is_subset: Bool[Array, " batch"]):
+        signs = jnp.pad(self.signs, (0, 1))[subsets]
+        vectors = jnp.pad(self.vectors, ((0, 1), (0, 0)))[subsets]
+        return self.bounds(signs, vectors, is_subset)
+
+    def numbers(self, subset: Int[Array, " kept"]) -> Int[Array, " kept"]:
+        return subset
+
+
+class _AnyKept(_Problem):
+    """Subsets are masks."""
+
+    def fold(self, num_neurons, state, *, tolerance, visit, is_done):
+        visitor = MaskVisitor(
+            window=lambda state: self.window(tolerance(state)),
+            accept=lambda state, sums: self.accepts(tolerance(state), sums),
+            visit=lambda state, masks, _, is_found: visit(state, masks, is_found),
+            is_done=is_done,
+        )
+        folded, effort = fold_all_subsets(
+            self.items[None],
+            num_neurons[None],
+            jax.tree.map(lambda leaf: leaf[None], state),
+            visitor,
+            max_kept=self.max_kept,
+            handed=_HANDED,
+        )
+        return jax.tree.map(lambda leaf: leaf[0], folded), effort.is_cut_off[0]
+
+    def errors(self, masks: Bool[Array, "batch neuron"], is_subset: Bool[Array, " batch"]):
+        signs = jnp.where(masks, self.signs[None], 0)
+        vectors = jnp.where(masks[:, :, None], self.vectors[None], 0)
+        return self.bounds(signs, vectors, is_subset)
+
+    def numbers(self, mask: Bool[Array, " neuron"]) -> Int[Array, " kept"]:
+        number = jnp.arange(mask.shape[0], dtype=jnp.int32)
+        ascending = jnp.sort(jnp.where(mask, number, mask.shape[0]))
+        return jnp.pad(
+            ascending, (0, max(0, self.max_kept - len(mask))), constant_values=len(mask)
+        )[: self.max_kept]
+
+
+def _problem(network: TwoLayerNetwork, max_kept: int, output: Output) -> _FewKept | _AnyKept:
+    return (_FewKept if max_kept <= FEW else _AnyKept)(network, max_kept, output)
 
 
 @functools.cache

@@ -120,7 +120,9 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
 
 
 def _curve_label(row: WidthRow) -> str:
-    kept = "" if row.max_kept is None else f", at most {row.max_kept} kept"
+    kept = "" if row.pruning == "weight" else ", any number kept"
+    if row.max_kept is not None:
+        kept = f", at most {row.max_kept} kept"
     side = f" ({row.one_sided} bound)" if row.one_sided else ""
     return f"{row.pruning} pruning, {row.output} output, d = {row.dim}{kept}{side}"
 

@@ -26,9 +26,9 @@ class WidthRow:
     one_sided: str  # "upper": no more than this width is needed; "": exact
 
     @property
-    def curve(self) -> tuple[str, str, int]:
-        """What the points of one curve share."""
-        return self.pruning, self.output, self.dim
+    def curve(self) -> tuple[str, str, int, int]:
+        """What the points of one curve share; the last entry is 0 where there is no `max_kept`."""
+        return self.pruning, self.output, self.dim, self.max_kept or 0
 
 
 _COLUMNS = [field.name for field in fields(WidthRow)]

@@ -1,62 +1,63 @@
-"""The one rule from the size of a question to the method that answers it exactly."""
+"""The one rule from a question to the method that answers it, and what that method costs."""
 
-from typing import Any
+from math import comb
+from typing import NamedTuple
 
 import jax
-from jaxtyping import Array, Float
 
-from lottery_jax.subset_sum import enumerate, meet_in_the_middle
-from lottery_jax.subset_sum.problem import Match, check
+from lottery_jax.subset_sum.branch_and_bound import MAX_ITEMS as MOST_VECTORS
+from lottery_jax.subset_sum.count import MAX_ITEMS as MOST_COUNTED
+from lottery_jax.subset_sum.count import count_bytes
+from lottery_jax.subset_sum.fold_subsets import MOST_ITEMS
+from lottery_jax.subset_sum.gaps import gap_bytes
+from lottery_jax.subset_sum.lanes import lanes_of
+from lottery_jax.subset_sum.meet_in_the_middle import list_bytes
+from lottery_jax.subset_sum.pool import MAX_ITEMS as MOST_POOLED
+from lottery_jax.subset_sum.pool import pool_bytes
+from lottery_jax.subset_sum.problem import Problem
 
-
-def nearest(items: Any, target: Any) -> Match:
-    """The subset of the items whose sum is nearest to the target.
-
-    Parameters
-    ----------
-    items
-        Shape (item,): at most 40 numbers, with a scalar target. Shape (item, dim): at most 26
-        vectors, with a target (dim,); the error is then the largest one of all coordinates. Taken
-        in float32.
-    target
-        In the units of the items.
-
-    Returns
-    -------
-    Match
-        The nearest subset where `is_exact`; otherwise the least error lies in [error_low, error],
-        an interval no wider than num_items * 2**-27 of the sum of all magnitudes.
-
-    Raises
-    ------
-    ValueError
-        For shapes that do not fit, values that are not finite, or too many items.
-
-    Notes
-    -----
-    `explain` says which method is used and what it costs. Compiled once for each shape. Inside
-    compiled code use `nearest_sum` or `exhaustive`.
-
-    Examples
-    --------
-    >>> match = nearest([3.0, 5.0, 9.0], 13.0)
-    >>> match.mask.tolist(), float(match.error)
-    ([False, True, True], 1.0)
-    """
-    items, target = check(items, target)
-    explain(len(items), items.shape[1] if items.ndim == 2 else None)
-    return _solve(items, target)
+QUESTIONS = ("nearest", "exists", "count", "largest_gap", "few_items", "all_subsets")
+_MOST_NUMBERS = {"cpu": 50}  # two lists of 2**25 sums; elsewhere 56
+_FLOAT32 = "exact up to float32 rounding: a relative 2**-22, and 2**-46 of the sum of magnitudes"
 
 
-def explain(num_items: int, dim: int | None = None) -> str:
-    """Which method `nearest` uses for this many items, and what it costs.
+class Plan(NamedTuple):
+    """How a question will be answered."""
+
+    method: str
+    comparisons: float | None  # for all instances; None where it depends on the items
+    memory: int  # bytes at work on each device, beside the question and its answers
+    exactness: str
+
+    def __str__(self) -> str:
+        """The plan as a small table."""
+        cost = "depends on the items; exponential in their number where many sums are near"
+        if self.comparisons is not None:
+            cost = f"{self.comparisons:.2g} comparisons"
+        size, unit = self.memory / 2**10, "KiB"
+        if size >= 2**10:
+            size, unit = size / 2**10, "MiB"
+        rows = [
+            ("method", self.method),
+            ("cost", cost),
+            ("memory", f"{size:.3g} {unit} on each device, beside the question and its answers"),
+            ("exactness", self.exactness),
+        ]
+        return "\n".join(f"{name:<10} {text}" for name, text in rows)
+
+
+def explain(problem: Problem, question: str = "nearest", *, max_kept: int | None = None) -> Plan:
+    """Which method answers a question, and what it costs, without running it.
 
     Parameters
     ----------
-    num_items
-        Number of items.
-    dim
-        Dimension of the items; None for scalars.
+    problem
+        From `numbers` or `vectors`.
+    question
+        The name of the function: "nearest", "exists", "count", "largest_gap", "few_items" or
+        "all_subsets".
+    max_kept
+        Where the question has one.
 
     Raises
     ------
@@ -65,45 +66,122 @@ def explain(num_items: int, dim: int | None = None) -> str:
 
     Examples
     --------
-    >>> explain(24)
-    'meet in the middle: two lists of 2**12 integers, 37 merge stages, 64 KiB'
-    >>> explain(20, dim=3)
-    'exhaustive: 2**20 subsets in tiles of 2**11, 3 coordinates each, 48 KiB'
+    >>> from lottery_jax.subset_sum.problem import numbers
+    >>> print(explain(numbers([0.5, 0.25, 1.5, -0.75], 0.3)))
+    method     meet in the middle: lists of 2**2 sums in int64 words, merged
+    cost       12 comparisons
+    memory     256 KiB on each device, beside the question and its answers
+    exactness  exact: sums of all bits, and errors right to a relative 2**-51
     """
-    if num_items < 0 or (dim is not None and dim < 1):
-        raise ValueError(f"{num_items=} must be at least 0 and {dim=} at least 1, or None")
-    if dim is None:
-        if num_items > meet_in_the_middle.MAX_ITEMS:
-            raise ValueError(
-                f"{num_items=} scalar items need lists of 2**{(num_items + 1) // 2} sums; above "
-                f"{meet_in_the_middle.MAX_ITEMS} search a part of the items for an upper limit, or "
-                "use few_items_nearest with max_kept"
-            )
-        half = (num_items + 1) // 2
-        return (
-            f"meet in the middle: two lists of 2**{half} integers, {3 * half + 1} merge stages, "
-            f"{_memory(8 * 2 ** (half + 1))}"
-        )
-    if num_items > enumerate.MAX_ITEMS:
+    if question not in QUESTIONS:
+        raise ValueError(f"{question=} must be one of {', '.join(QUESTIONS)}")
+    if question == "largest_gap":
+        return _explain_gap(problem)
+    if question == "few_items":
+        return _explain_few(problem, max_kept)
+    if question == "count" and problem.dim is None:
+        return _explain_count(problem)
+    if problem.dim is None and question in ("nearest", "exists"):
+        return _explain_numbers(problem, question)
+    if problem.num_items > MOST_VECTORS and question == "all_subsets" and max_kept is not None:
+        return _explain_few(problem, max_kept)
+    return _explain_vectors(problem)
+
+
+def uses_pool(problem: Problem) -> bool:
+    """Whether one sorted list of all sums serves the targets of a shared set of numbers."""
+    num_items = problem.num_items
+    if not problem.is_shared or problem.dim is not None or num_items > MOST_POOLED - 2:
+        return False
+    return 2.0 * num_items * 2**num_items < problem.batch * _merges(num_items)
+
+
+def _merges(num_items: int) -> float:
+    """Compare-exchanges of `half_sums` for one instance."""
+    half = max(1, (num_items + 1) // 2)
+    return 2.0**half * (half + 1 + max(0, half - 2))
+
+
+def _explain_numbers(problem: Problem, question: str) -> Plan:
+    num_items = problem.num_items
+    most = _MOST_NUMBERS.get(jax.default_backend(), 56)
+    if num_items > most:
         raise ValueError(
-            f"{num_items=} vectors have 2**{num_items} subsets; above {enumerate.MAX_ITEMS} use "
-            "few_items_nearest with max_kept"
+            f"{num_items=} numbers need lists of 2**{(num_items + 1) // 2} sums; above {most} "
+            "search a part of the items for an upper limit of the error, or use few_items"
         )
-    tile = min(num_items, enumerate.TILE_ITEMS)
-    return (
-        f"exhaustive: 2**{num_items} subsets in tiles of 2**{tile}, {dim} coordinates each, "
-        f"{_memory(4 * (dim + 3) * 2**tile)}"
+    half = (num_items + 1) // 2
+    if question == "nearest" and uses_pool(problem):
+        return Plan(
+            f"pool: all 2**{num_items} sums merged into one list, a bisection for each target",
+            2.0 * num_items * 2**num_items + 2.0 * num_items * problem.batch,
+            pool_bytes(num_items, problem.batch),
+            "exact: candidates computed again from 54 bits; open cases again from all bits",
+        )
+    word = 4 if question == "exists" else 8
+    merged = f"meet in the middle: lists of 2**{half} sums in int{8 * word} words, merged"
+    return Plan(
+        merged + ("; open cases again in int64 words" if word == 4 else ""),
+        problem.batch * _merges(num_items),
+        min(problem.batch, lanes_of(2 ** (half + 1))) * list_bytes(num_items, word),
+        "exact: undecided only within num_items * 2**-59 of the sum of magnitudes"
+        if question == "exists"
+        else "exact: sums of all bits, and errors right to a relative 2**-51",
     )
 
 
-@jax.jit
-def _solve(items: Float[Array, "item *dim"], target: Float[Array, "*dim"]) -> Match:
-    if items.ndim == 1:
-        return meet_in_the_middle.nearest_sum(items, target)
-    return enumerate.exhaustive(num_items=items.shape[0])(items, target)
+def _explain_count(problem: Problem) -> Plan:
+    most = MOST_COUNTED[8]
+    if problem.num_items > most:
+        raise ValueError(
+            f"{problem.num_items} numbers have too many subsets to be counted; at most {most}"
+        )
+    half = (problem.num_items + 1) // 2
+    return Plan(
+        f"meet in the middle: ranks in ordered lists of 2**{half} sums in int64 words",
+        problem.batch * 6.0 * half * 2**half,
+        count_bytes(problem.num_items),
+        "limits from both sides; they differ by the sums within 2**-59 of the boundary",
+    )
 
 
-def _memory(num_bytes: int) -> str:
-    """Bytes in KiB or MiB, rounded up."""
-    unit, name = (2**10, "KiB") if num_bytes < 2**20 else (2**20, "MiB")
-    return f"{-(-num_bytes // unit)} {name}"
+def _explain_gap(problem: Problem) -> Plan:
+    return Plan(
+        "all sums in order, or a grid of cells and its longest empty runs",
+        problem.batch * 2.0**problem.num_items,
+        gap_bytes(problem.num_items),
+        "limits from both sides; equal to 28 items, up to float32 rounding",
+    )
+
+
+def _explain_few(problem: Problem, max_kept: int | None) -> Plan:
+    if max_kept is None or isinstance(max_kept, bool) or max_kept not in MOST_ITEMS:
+        raise ValueError(f"{max_kept=} must be an integer from 1 to {max(MOST_ITEMS)}")
+    most = MOST_ITEMS[max_kept]
+    if problem.num_items > most:
+        raise ValueError(
+            f"{problem.num_items} items: at most {most} can be searched with {max_kept=}; keep "
+            "fewer, or search a part of the items for an upper limit of the error"
+        )
+    parts = sum(comb(problem.num_items, size) for size in range((max_kept + 1) // 2 + 1))
+    return Plan(
+        f"parts against parts: {parts} sums of at most {(max_kept + 1) // 2} items, in windows",
+        None,
+        64 * parts,
+        "exact among subsets of at most max_kept items, for sums in float32",
+    )
+
+
+def _explain_vectors(problem: Problem) -> Plan:
+    if problem.num_items > MOST_VECTORS:
+        raise ValueError(
+            f"{problem.num_items} items have too many subsets; above {MOST_VECTORS} keep few of "
+            "them: few_items, or all_subsets with max_kept"
+        )
+    dim = problem.dim or 1
+    return Plan(
+        "branch and bound: depth first over all subsets, in blocks of 64 partial ones",
+        None,
+        64 * 16 * 4 * (3 * dim + 4) * (problem.num_items // 4 + 2),
+        _FLOAT32,
+    )

@@ -1,17 +1,18 @@
-"""Exact sums without 64-bit numbers: two int32 limbs of 28 and 24 bits, scaled per instance.
+"""Exact sums: every number as two integer limbs, scaled per instance.
 
 float32 sums of 24 items report an error of exactly 0 on a quarter of random instances. Integer sums
 are exact in any order, and the coarse limb alone ranks all subsets up to a bound known beforehand.
-The two limbs together hold every number to 2**-53 of the sum of all magnitudes.
+float32 numbers become int32 limbs of 28 and 24 bits, float64 numbers int64 limbs of 60 and 48 bits:
+together they hold every number to 2**-53, or 2**-109, of the sum of all magnitudes.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-COARSE_BITS = 28  # no coarse sum of a subset, minus the target, exceeds 2**28 + num_items
-_FINE_BITS = 24
+_COARSE_BITS = {4: 28, 8: 60}  # by the bytes of a word
+FINE_BITS = {4: 24, 8: 48}
 
 
 class FixedPoint(NamedTuple):
@@ -19,32 +20,44 @@ class FixedPoint(NamedTuple):
 
     items: Int[Array, "item *batch"]
     target: Int[Array, "*batch"]
-    fine_items: Int[Array, "item *batch"]  # what rounding left over, in 2**-24 quanta
+    fine_items: Int[Array, "item *batch"]  # what rounding left over, in 2**-24 or 2**-48 quanta
     fine_target: Int[Array, "*batch"]
     margin: Float[Array, "*batch"]  # quanta; the rest of a subset's sum - target is never larger
     shift: Int[Array, "*scales"]
 
 
+def coarse_bits(dtype: Any) -> int:
+    """No coarse sum of a subset, minus the target, exceeds 2**coarse_bits + num_items."""
+    return _COARSE_BITS[jnp.dtype(dtype).itemsize]
+
+
 def quantize(
-    items: Float[Array, "item *batch"], target: Float[Array, "*batch"], *, shared: bool
+    items: Float[Array, "item *batch"],
+    target: Float[Array, "*batch"],
+    *,
+    shared: bool,
+    word: Any = None,
 ) -> FixedPoint:
     """Round to integers, with one scale for the whole batch (`shared`) or one for each entry.
 
     The scale is a power of two, so the coarse limb is a correct rounding, the rest is exact, and
-    numbers that fit the coarse limb (small integers, say) have margin 0.
+    numbers that fit the coarse limb (small integers, say) have margin 0. The type of the limbs is
+    `word`; if None, it is as wide as that of the items.
     """
+    word = jnp.dtype(word or f"int{8 * items.dtype.itemsize}")
+    fine_bits = FINE_BITS[word.itemsize]
     total = jnp.sum(jnp.abs(items), axis=0) + jnp.abs(target)
     _, exponent = jnp.frexp(jnp.max(total) if shared else total)
-    shift = COARSE_BITS - exponent
+    shift = coarse_bits(word) - exponent.astype(jnp.int32)
     scaled = jnp.ldexp(jnp.concatenate([items, target[None]]), shift if shared else shift[None])
     coarse = jnp.round(scaled)
     rest = scaled - coarse
-    fine = jnp.round(rest * 2.0**_FINE_BITS).astype(jnp.int32)
+    fine = jnp.round(rest * 2.0**fine_bits).astype(word)
     above = jnp.sum(jnp.maximum(rest[:-1], 0), axis=0) - rest[-1]
     below = jnp.sum(jnp.maximum(-rest[:-1], 0), axis=0) + rest[-1]
-    # The factor exceeds the rounding of these float32 sums of at most 41 terms.
+    # The factor exceeds the rounding of these sums of at most 60 terms.
     margin = jnp.maximum(above, below) * (1 + 2.0**-16)
-    coarse = coarse.astype(jnp.int32)
+    coarse = coarse.astype(word)
     return FixedPoint(coarse[:-1], coarse[-1], fine[:-1], fine[-1], margin, shift)
 
 
@@ -53,13 +66,14 @@ def distance(fixed: FixedPoint, mask: Bool[Array, "item *kept"]) -> Float[Array,
 
     The mask has the batch axes of the items, or ones in their place.
     """
-    coarse = jnp.sum(jnp.where(mask, fixed.items, 0), axis=0, dtype=jnp.int32) - fixed.target
-    fine = (
-        jnp.sum(jnp.where(mask, fixed.fine_items, 0), axis=0, dtype=jnp.int32) - fixed.fine_target
-    )
-    # Carrying makes the fine limb small enough for float32 to hold it exactly.
-    coarse, fine = coarse + (fine >> _FINE_BITS), fine & (2**_FINE_BITS - 1)
-    return jnp.abs(coarse.astype(jnp.float32) + fine.astype(jnp.float32) * 2.0**-_FINE_BITS)
+    word = fixed.items.dtype
+    fine_bits = FINE_BITS[word.itemsize]
+    coarse = jnp.sum(jnp.where(mask, fixed.items, 0), axis=0, dtype=word) - fixed.target
+    fine = jnp.sum(jnp.where(mask, fixed.fine_items, 0), axis=0, dtype=word) - fixed.fine_target
+    # Carrying makes the fine limb small enough for a float to hold it exactly.
+    coarse, fine = coarse + (fine >> fine_bits), fine & (2**fine_bits - 1)
+    real = fixed.margin.dtype
+    return jnp.abs(coarse.astype(real) + fine.astype(real) * 2.0**-fine_bits)
 
 
 def bracket(
@@ -82,6 +96,6 @@ def bracket(
         The most by which coarse and true error differ.
     """
     error = jnp.min(errors, axis=0)
-    any_subset = jnp.maximum(least.astype(jnp.float32) - margin, 0)
-    not_candidate = others.astype(jnp.float32) - margin
+    any_subset = jnp.maximum(least.astype(margin.dtype) - margin, 0)
+    not_candidate = others.astype(margin.dtype) - margin
     return jnp.maximum(any_subset, jnp.minimum(error, not_candidate)), error

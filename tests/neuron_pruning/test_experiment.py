@@ -7,10 +7,11 @@ import pytest
 from scipy.special import gamma, kv
 
 import lottery_jax as lj
+from lottery_jax import geometry
 from lottery_jax.core import enable_x64
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.estimates import Estimates
-from lottery_jax.neuron_pruning import single_neuron
+from lottery_jax.neuron_pruning import reduction, single_neuron
 
 FALSE_ALARM = 1e-6
 
@@ -87,6 +88,44 @@ def test_a_sweep_over_widths_compiles_once():
     assert len({experiment.first_width for experiment in experiments}) == 1
 
 
+@pytest.mark.parametrize("output", ["linear", "relu"])
+def test_any_number_kept_against_every_subset(output):
+    """Each of the 2^7 subsets of each network by itself, and each width by itself."""
+    width, epsilon = 7, 0.55
+    any_number = lj.neuron_pruning.experiment(
+        dim=2, width=width, radius=1.0, max_kept=width, output=output
+    )
+    assert any_number.bound == "exact"
+    masks = np.array(list(np.ndindex(*[2] * width)), bool)
+
+    @jax.jit
+    def errors(network):
+        signs, vectors = geometry.networks.signed_vectors(network)
+
+        def error(mask):
+            kept = jnp.where(mask, signs, 0), jnp.where(mask[:, None], vectors, 0)
+            return geometry.sup_on_sphere(*kept, jnp.array([1.0, 0.0]), output=output)
+
+        return jax.vmap(error)(masks)
+
+    trial, first_width = jax.jit(any_number.trial), jax.jit(any_number.first_width)
+    hits = 0
+    for seed in range(60):
+        network = reduction.draw(lj.key(seed), dim=2, num_neurons=8)
+        network = jax.tree.map(lambda leaf: leaf[:width], network)
+        all_errors = np.asarray(errors(network))
+        succeeds = all_errors.min() <= epsilon
+        scalars = any_number.scalars()
+        found = trial(lj.key(seed), jnp.float32([epsilon]), scalars)
+        assert bool(found.hits[0]) == succeeds
+        assert not found.undecided[0]
+        needed = np.where(masks, np.arange(1, width + 1), 0).max(axis=1)
+        first = np.where(all_errors <= epsilon, needed, width + 1).min()
+        assert int(first_width(lj.key(seed), jnp.float32(epsilon), scalars).certain) == first
+        hits += succeeds
+    assert 0 < hits < 60
+
+
 def test_radius_only_scales_the_accuracy():
     small, large = (lj.neuron_pruning.experiment(dim=2, width=8, radius=r) for r in (1.0, 2.0))
     trial = jax.jit(small.trial)
@@ -116,7 +155,9 @@ def test_known_median_widths(dim, epsilon, expected):
         (dict(dim=65, width=4), "dim=65"),
         (dict(dim=2, width=0), "width=0"),
         (dict(dim=2, width=501), "width=501"),
-        (dict(dim=2, width=4, max_kept=5), "max_kept=5"),
+        (dict(dim=2, width=4, max_kept=65), "max_kept=65"),
+        (dict(dim=2, width=65, max_kept=5), "max_kept=5 of width=65.*use max_kept=4"),
+        (dict(dim=4, width=8, max_kept=8), "in dim=4: more than 4 kept"),
         (dict(dim=2, width=4, radius=0.0), "radius=0.0"),
         (dict(dim=2, width=4, radius=float("nan")), "radius=nan"),
     ],

@@ -1,44 +1,59 @@
-"""The public face: what it accepts, which method it takes, and how it refuses."""
+"""The rule from size to method says what it takes, and refuses what nothing can do."""
 
 import numpy as np
 import pytest
 
-from lottery_jax.subset_sum.choose import explain, nearest
-from tests.oracles.subset_sum import least_error
+from lottery_jax.subset_sum import explain, numbers, vectors
 
 
-@pytest.mark.parametrize("shape", [(6,), (6, 1), (6, 3)])
-def test_scalars_and_vectors(shape):
-    rng = np.random.default_rng(5)
-    items, target = rng.normal(size=shape).astype(np.float32), np.zeros(shape[1:], np.float32) + 0.5
-    match = nearest(items, target)
-    np.testing.assert_allclose(match.error, least_error(items, target), rtol=2.0**-22)
-    assert match.is_exact
-    assert match.mask.shape == (6,)
+def of(num_items, dim=None, batch=None):
+    """A question of that size."""
+    items = np.zeros(num_items if dim is None else (num_items, dim))
+    targets = np.zeros([] if dim is None else dim)
+    if batch is not None:
+        targets = np.broadcast_to(targets, (batch, *targets.shape))
+    return (numbers if dim is None else vectors)(items, targets)
 
 
 @pytest.mark.parametrize(
-    ("items", "target", "message"),
+    ("problem", "question", "settings", "method"),
     [
-        ([1.0, 2.0], [1.0], "do not fit"),
-        ([[1.0, 2.0]], 1.0, "do not fit"),
-        ([[[1.0]]], [[1.0]], "do not fit"),
-        ([1.0, np.nan, np.inf], 1.0, r"items \[1, 2\] are not finite"),
-        ([1e39], 1.0, r"items \[0\] are not finite"),
-        ([1.0], np.inf, "must be finite"),
-        ([3e38, 3e38], 0.0, "sum of all magnitudes"),
-        (np.ones(41), 0.0, "num_items=41 scalar items.*few_items_nearest with max_kept"),
-        (np.ones((27, 2)), np.ones(2), "num_items=27 vectors.*few_items_nearest with max_kept"),
-        (np.ones((3, 0)), np.ones(0), "dim=0"),
+        (of(30), "nearest", {}, "meet in the middle: lists of 2**15 sums in int64"),
+        (of(21), "exists", {}, "in int32 words, merged; open cases again in int64"),
+        (of(12, batch=10**6), "nearest", {}, r"pool: all 2**12 sums"),
+        (of(12, batch=10), "nearest", {}, "meet in the middle"),
+        (of(40), "count", {}, "ranks in ordered lists of 2**20"),
+        (of(24), "largest_gap", {}, "all sums in order"),
+        (of(64, 3), "nearest", {}, "branch and bound"),
+        (of(30), "all_subsets", {}, "branch and bound"),
+        (of(1000, 3), "few_items", {"max_kept": 4}, "500501 sums of at most 2 items"),
+        (of(300, 3), "all_subsets", {"max_kept": 2}, "301 sums of at most 1 items"),
     ],
 )
-def test_refusals(items, target, message):
+def test_the_method_is_named(problem, question, settings, method):
+    plan = explain(problem, question, **settings)
+    assert method in plan.method
+    assert plan.memory > 0
+    assert all(word in str(plan) for word in ("method", "cost", "memory", "exactness"))
+
+
+@pytest.mark.parametrize(
+    ("problem", "question", "settings", "message"),
+    [
+        (of(51), "nearest", {}, r"num_items=51 numbers need lists of 2\*\*26.*above 50"),
+        (of(41), "count", {}, "41 numbers.*at most 40"),
+        (of(65, 2), "nearest", {}, "65 items.*above 64.*few_items"),
+        (of(1001, 2), "few_items", {"max_kept": 4}, "1001 items: at most 1000"),
+        (of(200, 2), "few_items", {"max_kept": 6}, "200 items: at most 128"),
+        (of(20, 2), "few_items", {"max_kept": 7}, "max_kept=7 must be an integer from 1 to 6"),
+        (of(20, 2), "few_items", {}, "max_kept=None must be an integer from 1 to 6"),
+        (of(20, 2), "best", {}, "question='best' must be one of nearest"),
+    ],
+)
+def test_what_is_too_large_is_refused_with_a_way_out(problem, question, settings, message):
     with pytest.raises(ValueError, match=message):
-        nearest(items, target)
+        explain(problem, question, **settings)
 
 
-def test_explain_names_the_method():
-    assert explain(30).startswith("meet in the middle")
-    assert explain(26, dim=2).startswith("exhaustive")
-    with pytest.raises(ValueError, match="at least 0"):
-        explain(-1)
+def test_memory_is_stated_for_lists_and_grows_with_them():
+    assert explain(of(40)).memory == 32 * explain(of(30)).memory
