@@ -64,7 +64,7 @@ class Curve(NamedTuple):
 
 FULL = (
     Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14, 0.1, 0.07, 0.05, 0.04), 800, 18, 1.05),
-    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 800, 17, 1.05, max_kept=ANY),
+    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 800, 14, 0.6, max_kept=ANY),
     Curve("neuron", "linear", 3, (0.4, 0.3, 0.22), 800, 38, 1.75),
     Curve("neuron", "linear", 3, (0.16, 0.125), 384, 180, 1.75),
     Curve("neuron", "relu", 2, (0.4, 0.28, 0.2, 0.14, 0.1), 800, 17, 1.0),
@@ -76,7 +76,7 @@ FULL = (
 
 QUICK = (
     Curve("neuron", "linear", 2, (0.4, 0.2, 0.1), 200, 20, 1.15),
-    Curve("neuron", "linear", 2, (0.4, 0.2), 200, 20, 1.15, max_kept=ANY),
+    Curve("neuron", "linear", 2, (0.4, 0.2), 200, 14, 0.6, max_kept=ANY),
     Curve("neuron", "linear", 3, (0.4, 0.25), 200, 45, 1.8),
     Curve("weight", "relu", 2, (0.4, 0.1, 1e-2, 1e-3), 200, 16, 5.0),
     Curve("weight", "relu", 3, (0.4, 0.1, 1e-2, 1e-3), 200, 24, 7.5),

@@ -97,16 +97,16 @@ FULL = (
     Curve("interval", "product_normal", 0, _DECADES[4:], 192, (1.15, 5.0)),
     Curve("target", "normal", 1, (0.3, 0.1, 0.03, 0.01, 1e-3, 1e-4), 1024, (1.2, 6.0), _BOTH),
     Curve("target", "normal", 2, (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3), 1024, (2.2, 8.0), _BOTH),
-    Curve("target", "normal", 3, (0.3, 0.1, 0.05, 0.03, 0.01), 1024, (3.2, 12.0), _BOTH),
+    Curve("target", "normal", 3, (0.5, 0.3, 0.1, 0.03, 0.01), 1024, (3.2, 12.0), _BOTH),
     Curve("target", "normal", 4, (0.5, 0.3, 0.2, 0.1, 0.05), 1024, (4.2, 14.0), _BOTH),
     Curve("target", "normal", 5, (0.5, 0.3, 0.2, 0.1), 1024, (5.2, 16.0), _BOTH),
     Curve("target", "normal", 6, (0.5, 0.3, 0.2, 0.1), 512, (6.2, 18.0), _BOTH),
     Curve("cube", "normal", 1, (0.3, 0.1, 0.03, 0.01), 512, (1.2, 8.0)),
     Curve("cube", "normal", 2, (0.3, 0.1, 0.05, 0.03), 512, (2.2, 13.0)),
     Curve("cube", "normal", 3, (0.5, 0.3, 0.2, 0.15), 256, (3.2, 16.0)),
-    Curve("cube", "normal", 4, (0.6, 0.5, 0.4, 0.3), 256, (4.2, 19.0)),
-    Curve("cube", "normal", 5, (0.7, 0.6, 0.5), 128, (5.0, 22.0)),
-    Curve("cube", "normal", 6, (0.8, 0.7, 0.6), 128, (6.0, 25.0)),
+    Curve("cube", "normal", 4, (0.7, 0.6, 0.5, 0.4), 192, (4.2, 19.0)),
+    Curve("cube", "normal", 5, (0.8, 0.7, 0.6), 128, (5.0, 22.0)),
+    Curve("cube", "normal", 6, (0.9, 0.8), 64, (6.0, 25.0)),
 )
 
 # Guesses that let few pilots do, and widths that need no larger program.
@@ -177,15 +177,29 @@ def _measure_point(curve: Curve, epsilon: float, progress, *, key, store, mesh) 
             for width, count in histogram.items():
                 counts[int(width)] += count
     certain, possible = certain[:-1].cumsum(), possible[:-1].cumsum()
-    return [
-        Row(
-            *(curve.event, curve.law, curve.dim, found.epsilon, probability),
-            *map(float, invert(certain, possible, found.trials, probability, CONFIDENCE)),
-            *_places(certain, possible, found.trials, probability),
-            *(found.trials, found.undecided, found.cap),
+    rows = []
+    for probability in curve.probabilities:
+        width, low, high = invert(certain, possible, found.trials, probability, CONFIDENCE)
+        place, place_low, place_high = _places(certain, possible, found.trials, probability)
+        rows.append(
+            Row(
+                event=curve.event,
+                law=curve.law,
+                dim=curve.dim,
+                epsilon=found.epsilon,
+                probability=probability,
+                width=float(width),
+                width_low=float(low),
+                width_high=float(high),
+                place=place,
+                place_low=place_low,
+                place_high=place_high,
+                trials=found.trials,
+                undecided=found.undecided,
+                cap=found.cap,
+            )
         )
-        for probability in curve.probabilities
-    ]
+    return rows
 
 
 def _places(
@@ -198,7 +212,10 @@ def _places(
     low, high = limits_exact(certain, trials, undecided=possible - certain, confidence=CONFIDENCE)
     # Half of the open draws each way.
     share = (certain + possible) / (2 * trials)
-    return tuple(_crossing(each, probability) for each in (share, high, low))  # type: ignore
+    place, place_low, place_high = (
+        _crossing(np.asarray(each), probability) for each in (share, high, low)
+    )
+    return place, place_low, place_high
 
 
 def _crossing(shares: Float[np.ndarray, " width"], probability: float) -> float:

@@ -61,12 +61,12 @@ def radius(items, low, high):
     return max(np.abs(sums - target).min() for target in farthest)
 
 
-INTERVALS = [(-0.5, 0.5), (0.01, 0.02), (-30.0, 30.0), (25.0, 26.0), (-26.0, -25.0)]
+INTERVALS = [(-3.0, 2.5), (-0.5, 0.5), (0.01, 0.02), (-30.0, 30.0), (25.0, 26.0), (-26.0, -25.0)]
 
 
 @pytest.mark.parametrize(("low", "high"), INTERVALS)
 def test_numpy_gap(low, high):
-    for items in draw_numbers(6, 5)[0]:
+    for items in draw_numbers(6)[0]:
         assert rivals.largest_gap(items, low, high) == pytest.approx(radius(items, low, high))
 
 
@@ -76,7 +76,7 @@ def test_native_gap(monkeypatch):
 
     for most in (14, 0):  # all sums sorted; then cells
         monkeypatch.setattr(native_gaps, "_SORTED", most)
-        for items, (low, high) in itertools.product(draw_numbers(8, 5)[0], INTERVALS):
+        for items, (low, high) in itertools.product(draw_numbers(8)[0], INTERVALS):
             expected = radius(items, low, high)
             assert native_gaps.radius(items, low, high) == pytest.approx(expected)
 
@@ -88,21 +88,26 @@ def draw_vectors(num_items, dim, seed=0):
     return items, target
 
 
-def test_numpy_vectors():
-    for seed in range(5):
-        items, target = draw_vectors(9, 3, seed)
-        least = np.abs(every_sum(items) - target).max(axis=1).min()
-        assert rivals_vectors.nearest_of_all(items, target) == pytest.approx(least)
-
-
-@have("numba")
-def test_native_depth_first():
-    from benchmarks.native_depth_first import least_error
-
+def check_all_subsets(least_error):
     for seed in range(5):
         items, target = draw_vectors(9, 3, seed)
         least = np.abs(every_sum(items) - target).max(axis=1).min()
         assert least_error(items, target) == pytest.approx(least, rel=1e-5)
+
+
+def test_numpy_vectors(monkeypatch):
+    check_all_subsets(rivals_vectors.nearest_of_all)
+    monkeypatch.setattr(rivals_vectors, "_rounded", lambda *_: 100.0)  # nothing known beforehand
+    check_all_subsets(rivals_vectors.nearest_of_all)
+
+
+@have("numba")
+def test_native_depth_first(monkeypatch):
+    from benchmarks import native_depth_first
+
+    check_all_subsets(native_depth_first.least_error)
+    monkeypatch.setattr(native_depth_first, "_local", lambda *_: np.float32(100.0))
+    check_all_subsets(native_depth_first.least_error)
 
 
 def of_four(items, target):
@@ -115,10 +120,11 @@ def of_four(items, target):
 def check_of_four(within, nearest):
     for seed in range(3):
         items, target = draw_vectors(10, 4, seed)
+        target = target * (seed > 0)  # to zero the empty subset is nearest
         errors = dict(of_four(items, target))
         tolerance = float(np.median(list(errors.values()))) / 2
         assert within(items, target, tolerance) == {s for s in errors if errors[s] <= tolerance}
-        assert nearest(items, target) == pytest.approx(min(errors.values()), rel=1e-5)
+        assert nearest(items, target) == pytest.approx(min(errors.values()), rel=1e-5, abs=1e-6)
 
 
 def test_numpy_of_four():
@@ -126,9 +132,11 @@ def test_numpy_of_four():
 
 
 @have("numba")
-def test_native_of_four():
+def test_native_of_four(monkeypatch):
     from benchmarks import native_pairs
 
+    check_of_four(native_pairs.within, native_pairs.least_error)
+    monkeypatch.setattr(native_pairs, "_greedy", lambda *_: np.float32(100.0))
     check_of_four(native_pairs.within, native_pairs.least_error)
 
 
@@ -173,6 +181,22 @@ def test_neurons_in_the_plane():
         answers.append(rivals_neurons.has_any(hidden, output, tolerance))
         assert answers[-1] == rivals_neurons.has_four(hidden, output, tolerance)
     assert 5 < sum(answers) < 55
+
+
+def test_suprema_in_the_plane():
+    """Never below those of many points of the circle, and hardly above."""
+    rng = np.random.default_rng(0)
+    angles = np.linspace(0, 2 * np.pi, 20_000)
+    points = np.stack([np.cos(angles), np.sin(angles)])
+    for _ in range(20):
+        hidden, output = rng.normal(size=(5, 2)), rng.normal(size=5)
+        masks = rng.random((8, 5)) < 0.5
+        values = (masks * output) @ np.maximum(hidden @ points, 0) - np.maximum(points[0], 0)
+        sampled = np.abs(values).max(axis=1)
+        exact = rivals_neurons._plane_suprema(hidden, output, masks)
+        assert (exact >= sampled - 1e-12).all()
+        # The steepest form turns by less than a step between two points.
+        assert (exact <= sampled + 2e-4 * np.abs(hidden).sum() * np.abs(output).max() + 4e-4).all()
 
 
 def test_weights():

@@ -42,8 +42,8 @@ class Cover(NamedTuple):
 class _Slab(NamedTuple):
     """The points near a slab of the cube."""
 
-    points: Float[Array, "dim point"]  # then infinity
-    count: Int[Array, ""]
+    points: Float[Array, "dim point"]  # the first `count`; then infinity
+    count: Int[Array, ""]  # type: ignore[override]
 
 
 class _State(NamedTuple):

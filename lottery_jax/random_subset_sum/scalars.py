@@ -32,7 +32,7 @@ _CODES: dict[str, int] = {"uniform": 0, "product_normal": 1, "normal": 2}
 # A width shares its programs with all widths of its class: few items compile faster.
 _CAPACITIES = (20, MAX_ITEMS)
 # The same for the interval, with the sizes of its searches: fewer items are filled up with zeros.
-_SIZES = {14: (14,), 20: (14, 20), MAX_ITEMS: (14, 20, 23, 25, 26, MAX_ITEMS)}
+_SIZES = {14: (14,), 20: (14, 20), MAX_ITEMS: (14, 20, 23, 26, MAX_ITEMS)}
 
 
 class Instance(NamedTuple):

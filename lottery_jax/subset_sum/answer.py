@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from lottery_jax.subset_sum import batches
-from lottery_jax.subset_sum.branch_and_bound import MAX_ITEMS, MOST_NODES
-from lottery_jax.subset_sum.choose import explain, uses_pool
+from lottery_jax.subset_sum.branch_and_bound import MOST_NODES
+from lottery_jax.subset_sum.choose import explain, lists_few, uses_pool
 from lottery_jax.subset_sum.count import Count
 from lottery_jax.subset_sum.few_items import few_items_nearest
 from lottery_jax.subset_sum.gaps import Gap
@@ -281,7 +281,7 @@ def all_subsets(
     explain(problem, "all_subsets", max_kept=max_kept)
     tolerances = _tolerances(problem, tolerance)
     items, targets = _every_instance(problem)
-    if problem.num_items > MAX_ITEMS:
+    if lists_few(problem, max_kept):
         few = batches.list_few(
             items, targets, tolerances, groups, max_kept=max_kept, capacity=capacity
         )

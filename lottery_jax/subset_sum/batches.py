@@ -20,6 +20,7 @@ from lottery_jax.subset_sum.pool import pool_nearest
 from lottery_jax.subset_sum.problem import Match
 
 _MANY_ITEMS = 26  # vectors: from here on more derived rows drop more than they cost
+_RESOLUTION = 2.0**-25  # of sums in int32 words, per sum of all magnitudes
 _SMALLEST_SHARE = 64  # instances of numbers for which it is worth to wake another device
 
 
@@ -47,8 +48,13 @@ def nearest_vectors(items, targets, *, max_nodes: int) -> Match:
 
 
 def decide_numbers(items, targets, tolerances) -> Decision:
-    """In int32 words, and what they leave open again in int64 words."""
+    """In int32 words, and what they leave open in int64 words; at once in these where most
+    tolerances are below the resolution of the former.
+    """
     solve = functools.partial(map_batch, smallest_share=_SMALLEST_SHARE)
+    total = np.abs(items).sum(axis=1) + np.abs(targets)
+    if np.mean(tolerances < _RESOLUTION * total) > 0.5:
+        return solve(_within("int64"), items, targets, tolerances)
     first = solve(_within("int32"), items, targets, tolerances)
     decision = Decision(*(field.copy() for field in first))
     is_open = padded(np.flatnonzero(~first.is_decided))

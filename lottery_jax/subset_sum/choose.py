@@ -18,6 +18,7 @@ from lottery_jax.subset_sum.problem import Problem
 
 QUESTIONS = ("nearest", "exists", "count", "largest_gap", "few_items", "all_subsets")
 _MOST_NUMBERS = {"cpu": 50}  # two lists of 2**25 sums; elsewhere 56
+_FEW = 4  # kept items, up to which pairs against pairs are faster than branch and bound
 _FLOAT32 = "exact up to float32 rounding: a relative 2**-22, and 2**-46 of the sum of magnitudes"
 
 
@@ -83,7 +84,7 @@ def explain(problem: Problem, question: str = "nearest", *, max_kept: int | None
         return _explain_count(problem)
     if problem.dim is None and question in ("nearest", "exists"):
         return _explain_numbers(problem, question)
-    if problem.num_items > MOST_VECTORS and question == "all_subsets" and max_kept is not None:
+    if question == "all_subsets" and lists_few(problem, max_kept):
         return _explain_few(problem, max_kept)
     return _explain_vectors(problem)
 
@@ -94,6 +95,13 @@ def uses_pool(problem: Problem) -> bool:
     if not problem.is_shared or problem.dim is not None or num_items > MOST_POOLED - 2:
         return False
     return 2.0 * num_items * 2**num_items < problem.batch * _merges(num_items)
+
+
+def lists_few(problem: Problem, max_kept: int | None) -> bool:
+    """Whether subsets are listed as parts against parts, and not by branch and bound."""
+    if max_kept is None:
+        return False
+    return problem.num_items > MOST_VECTORS or 1 <= max_kept <= _FEW
 
 
 def _merges(num_items: int) -> float:

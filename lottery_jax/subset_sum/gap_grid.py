@@ -77,7 +77,8 @@ def search_grid(instance: Instance) -> tuple[Farthest, Float[Array, " lane"]]:
     num_probed = 2 + jnp.sum(is_gap, dtype=jnp.int32)
     pad = -(num_runs + 2) % width
     probes = tuple(jnp.concatenate([p, jnp.broadcast_to(p[:1], (pad,))]) for p in probes)
-    bounds = jnp.concatenate([jnp.full((2,), jnp.inf), bounds, jnp.zeros((pad + 1,))])
+    bounds = jnp.pad(bounds, (0, pad + 1))
+    bounds = jnp.concatenate([jnp.full((2,), jnp.inf, bounds.dtype), bounds])
 
     def may_improve(state: tuple[Int[Array, ""], Farthest]) -> Bool[Array, ""]:
         start, best = state
@@ -101,7 +102,7 @@ def search_grid(instance: Instance) -> tuple[Farthest, Float[Array, " lane"]]:
 
 
 def num_cells_of(num_items: int) -> int:
-    """Cells of the grid: about three for every sum in the interval, as many as memory allows."""
+    """Cells of the grid: as many as sums or twice as many, up to what memory allows."""
     return 2 ** min(num_items + 1, max(24, num_items), MOST_CELLS)
 
 

@@ -6,8 +6,9 @@ sums are known up to a rounding error, which leaves few gaps that may be the lon
 is probed: its two sums are found exactly (`probes`). The gaps that are not probed are bounded from
 above. Both ends of the interval are always probed.
 
-Cost: all sums in order, about 2 n 2**n compare-exchanges; a grid of 2**n cells (2**28 at most),
-2**16 ordered sums and about 20 operations for every 32 cells; a probe, n/2 * 2**(n/2).
+Cost: all sums in order, about 2 n 2**n compare-exchanges; a grid of 2**(n + 1) cells (from 23
+items on 2**24, from 25 on 2**n, at most 2**28), a sort of up to 2**16 cells and some 20 passes over
+words of 32 cells; a probe, about n/2 * 2**(n/2) compare-exchanges.
 """
 
 from typing import NamedTuple

@@ -19,7 +19,9 @@ from jaxtyping import Array, Int
 
 FINE_BITS = 24
 _FOLD = 64  # lanes from which on the lane axis alone fills long loops over vector registers
-_SORTED = 12  # items of a single list that a sort puts in order: less to compile
+# Items of a single list that a sort puts in order, by the number of arrays: less to compile than
+# merges, but a sort of several arrays is slow.
+_SORTED = {1: 12, 2: 10}
 _ROWS_PER_TILE = 64  # rows of 64 keys that stay in the cache
 
 Keys = tuple[Array, ...]
@@ -55,7 +57,7 @@ def ordered_sums(first: Keys, add: Callable, num_items: int, *, num_compared: in
     """
     keys, num_sorted = first, 0
     if first[0].shape[1] < _FOLD:
-        num_sorted = min(num_items, _SORTED)
+        num_sorted = min(num_items, _SORTED[len(first)])
         for k in range(num_sorted):
             both = zip(keys, add(keys, k), strict=True)
             keys = tuple(jnp.concatenate(pair) for pair in both)

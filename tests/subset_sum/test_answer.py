@@ -145,6 +145,11 @@ def test_vectors():
     assert not exists(problem, np.float64(truth) * 0.999).exists.any()
     kept = exists(problem, 1e3, max_kept=0)
     assert kept.is_decided.all()
+    at_most_two = all_subsets(problem, 1.5, max_kept=2)
+    masks = np.array([mask for mask in np.ndindex(*[2] * 10) if sum(mask) <= 2])
+    sums = np.einsum("sn,bnd->bsd", masks, np.float32(items).astype(np.float64))
+    near = np.abs(sums - np.float32(targets)[:, None]).max(axis=2) <= 1.5
+    np.testing.assert_array_equal(at_most_two.count, near.sum(axis=1))
     listed = all_subsets(problem, np.float64(truth) * 1.001)
     np.testing.assert_array_equal(listed.masks[:, 0], match.mask)
     few = few_items(problem, max_kept=3)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lottery_jax.core.compat import enable_x64
 from lottery_jax.subset_sum import gap_grid
 from lottery_jax.subset_sum.gaps import gap_bytes, largest_gap
 from tests.oracles.gaps import covering_radius, distances
@@ -111,6 +112,16 @@ def test_one_by_one_equals_batched():
     arguments = (items, *draw_intervals(items, rng))
     one_by_one = jax.jit(lambda *all_: jax.lax.map(lambda each: largest_gap(*each), all_))
     jax.tree.map(np.testing.assert_array_equal, solver()(*arguments), one_by_one(*arguments))
+
+
+@pytest.mark.parametrize("num_items", [7, 15])
+def test_the_same_with_64_bit_types(num_items):
+    items, rng = draw_items("uniform", num_items, 20)
+    arguments = (items, *draw_intervals(items, rng))
+    with enable_x64():
+        gap = jax.jit(jax.vmap(largest_gap))(*arguments)
+    assert gap.radius_low.dtype == np.float32
+    assert_right(*arguments, gap)
 
 
 def test_too_many_items_are_refused_before_compilation():
