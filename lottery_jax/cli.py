@@ -1,5 +1,6 @@
-"""The command line: `lottery-jax gap | network | run | list | plot | info | merge`. Parses, calls,
-prints.
+"""The command line: `lottery-jax gap | rss | network | run | list | plot | info | merge`.
+
+Parses, calls, prints.
 """
 
 import argparse
@@ -8,6 +9,7 @@ import importlib.metadata
 import inspect
 import os
 import sys
+import types
 import typing
 import warnings
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from pathlib import Path
 
 import jax
 
-from lottery_jax import __version__, experiments, gap, network_run
+from lottery_jax import __version__, experiments, gap, network_run, rss
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.montecarlo.collect import count_chunks, estimate
@@ -76,17 +78,29 @@ def _share_out_cores() -> None:
 
 
 def _gap(options: argparse.Namespace) -> None:
-    curves = gap.QUICK if options.quick else gap.FULL
+    _measure_curves(gap, "gap", options)
+
+
+def _rss(options: argparse.Namespace) -> None:
+    _measure_curves(rss, "rss", options)
+
+
+def _measure_curves(module: types.ModuleType, name: str, options: argparse.Namespace) -> None:
+    """Measure, print and draw the curves of a run."""
+    curves = module.QUICK if options.quick else module.FULL
     key = keys.root(options.seed)
     if options.dry_run:
-        print(gap.plan(curves))
+        print(module.plan(curves))
         return
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = gap.measure(curves, key=key, store=gap.open_store(folder), progress=not options.silent)
-    gap.write(rows, folder)
-    print(gap.describe(rows))
-    print(f"\nwritten: {', '.join(str(folder / f'gap.{end}') for end in ('csv', 'jsonl', 'png'))}")
+    store = module.open_store(folder)
+    rows = module.measure(curves, key=key, store=store, progress=not options.silent)
+    module.write(rows, folder)
+    print(module.describe(rows))
+    print(
+        f"\nwritten: {', '.join(str(folder / f'{name}.{end}') for end in ('csv', 'jsonl', 'png'))}"
+    )
 
 
 def _network(options: argparse.Namespace) -> None:
@@ -244,6 +258,11 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("gap", help="the exponential gap: table, figure and rows")
     command.set_defaults(command=_gap)
     command.add_argument("--out", default="gap", metavar="FOLDER", help="default: gap")
+    _add_common(command, quick="fewer accuracies and draws")
+
+    command = commands.add_parser("rss", help="random subset sums: table, figure and rows")
+    command.set_defaults(command=_rss)
+    command.add_argument("--out", default="rss", metavar="FOLDER", help="default: rss")
     _add_common(command, quick="fewer accuracies and draws")
 
     command = commands.add_parser("network", help="a trained network inside random ones: table")

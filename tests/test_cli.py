@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lottery_jax import cli, gap
+from lottery_jax import cli, experiments, gap, rss
 from lottery_jax.montecarlo import Store, collect
 
 ONE = ["run", "single_neuron", "--dim", "2", "--epsilons", "0.5,1.0", "--trials", "24576"]
@@ -75,6 +75,9 @@ NEURON = ["run", "neuron_pruning", "--dim", "2", "--width", "4", "--epsilons", "
 def test_wrong_arguments_get_one_sentence(lottery, tmp_path, monkeypatch, arguments, reason):
     monkeypatch.chdir(tmp_path)
     check_refused(*lottery(*arguments), reason)
+    code, out, err = lottery("rss", "--dry-run")
+    assert (code, err) == (0, "")
+    assert len(out.splitlines()) >= sum(len(curve.epsilons) for curve in rss.FULL)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -202,7 +205,7 @@ def test_dry_runs_say_what_they_would_do_and_write_nothing(lottery, tmp_path, mo
 def test_list_names_every_experiment_with_its_settings(lottery):
     out = lottery("list")[1]
     assert "lottery-jax run neuron_pruning --dim DIM --width WIDTH [--radius 2.0]" in out
-    assert out.count("lottery-jax run ") == 3
+    assert out.count("lottery-jax run ") == len(experiments.CATALOGUE)
 
 
 def test_info_describes_the_machine_and_a_store(lottery, path):
@@ -228,7 +231,9 @@ def test_gap_writes_table_rows_and_figure_and_repeats_itself(
     folder = tmp_path / "new" / "gap"
     first = lottery("gap", "--quick", "--out", folder)
     assert first[0] == 0
-    assert "neuron pruning, linear output, d = 2: width grows like (1/epsilon)^a, a = " in first[1]
+    for kept in ("at most 4", "any number"):
+        curve = f"neuron pruning, linear output, d = 2, {kept} kept"
+        assert f"{curve}: width grows like (1/epsilon)^a, a = " in first[1]
     assert {file.name for file in folder.iterdir()} == {"gap.csv", "gap.jsonl", "gap.png"}
     header, *table = (folder / "gap.csv").read_text().splitlines()
     assert header.startswith("pruning,output,dim,epsilon,radius,max_kept,probability,width,")

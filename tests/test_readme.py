@@ -48,21 +48,26 @@ CLI_COMMANDS = [words[1:] for words in commands() if Path(words[0]).name == "lot
 @pytest.mark.parametrize("words", CLI_COMMANDS, ids=" ".join)
 def test_commands_are_understood(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if words[0] in ("run", "gap"):
+    if words[0] in ("run", "gap", "rss", "network"):
         assert cli.main([*words, "--dry-run"]) == 0, capsys.readouterr().err
     else:
         cli.parse(words)
 
 
 def test_every_command_of_the_command_line_is_shown():
-    assert {words[0] for words in CLI_COMMANDS} == {"gap", "run", "list", "plot", "info", "merge"}
+    shown = {words[0] for words in CLI_COMMANDS}
+    assert shown == {"gap", "rss", "network", "run", "list", "plot", "info", "merge"}
 
 
 def test_extras_exist():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     texts = [(ROOT / name).read_text() for name in DOCUMENTS]
     named = re.findall(r'"\.\[(\w+)\]"', "".join(texts))
-    assert {"test", "cuda13", "tpu", "dev"} == set(named) <= set(project["optional-dependencies"])
+    assert (
+        {"test", "cuda13", "tpu", "dev", "bench"}
+        == set(named)
+        <= set(project["optional-dependencies"])
+    )
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)

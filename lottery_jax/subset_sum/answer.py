@@ -58,9 +58,9 @@ def nearest(problem: Problem, *, masks: bool = True, max_nodes: int = MOST_NODES
     Examples
     --------
     >>> from lottery_jax.subset_sum import numbers
-    >>> match = nearest(numbers([3.0, 5.0, 9.0], 13.0))
+    >>> match = nearest(numbers([3.0, 5.0, 9.0], 13.5))
     >>> match.mask.tolist(), float(match.error), bool(match.is_exact)
-    ([False, True, True], 1.0, True)
+    ([False, True, True], 0.5, True)
     """
     explain(problem, "nearest")
     if problem.dim is not None:

@@ -73,11 +73,16 @@ def test_what_is_too_large_is_left_open():
 
 
 def test_many_points_in_one_cell_never_make_a_wrong_answer():
-    # More boxes meet a cell than are looked at, and those seen first leave a part of it open.
+    # The crowd fills the list of boxes that meet a corner cell, before the two that cover it.
     rng = np.random.default_rng(0)
-    crowd = np.float32(rng.uniform(-0.01, 0.0, (3000, 2)))
-    points = np.concatenate([crowd, np.float32([[0.3, 0], [0, 0.3], [0.3, 0.3]])])
+    crowd = np.float32(rng.uniform(-0.01, 0.01, (3000, 2)))
+    corners = np.float32([(1.3, 0.3), (0.05, 0.3)])
+    signs = np.float32([(1, 1), (1, -1), (-1, 1), (-1, -1)])
+    others = (corners[:, None] * signs).reshape(-1, 2)
     radius = np.float32(0.9)
-    cover = covers_cube(points, np.int32(len(points)), radius)
-    assert not cover.is_covered or box_cover(points, float(radius))
-    assert not cover.is_missed or not box_cover(points, float(radius))
+    assert box_cover(np.concatenate([crowd[:50], others]), float(radius))
+    for first, last, is_covered in ((others, crowd, True), (crowd, others, False)):
+        points = np.concatenate([first, last])
+        cover = covers_cube(points, np.int32(len(points)), radius)
+        assert bool(cover.is_covered) is is_covered
+        assert not cover.is_missed
