@@ -71,7 +71,7 @@ def explain(problem: Problem, question: str = "nearest", *, max_kept: int | None
     >>> print(explain(numbers([0.5, 0.25, 1.5, -0.75], 0.3)))
     method     meet in the middle: lists of 2**2 sums in int64 words, merged
     cost       12 comparisons
-    memory     0.25 KiB on each device, beside the question and its answers
+    memory     0.375 KiB on each device, beside the question and its answers
     exactness  exact: sums of all bits, and errors right to a relative 2**-51
     """
     if question not in QUESTIONS:

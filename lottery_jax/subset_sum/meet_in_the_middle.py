@@ -140,14 +140,14 @@ def sum_within(
 
 
 def list_bytes(num_items: int, word: int) -> int:
-    """Bytes of an instance at work: the list of keys, a copy, and the lists of the halves.
+    """Bytes of an instance at work, at most: the list of keys, copies of it, the lists of halves.
 
     Examples
     --------
     >>> list_bytes(24, 4) // 2**10
-    128
+    192
     """
-    return 4 * word * 2 ** ((num_items + 1) // 2 + 1)
+    return 6 * word * 2 ** ((num_items + 1) // 2 + 1)
 
 
 def _check(items, target):

@@ -1,9 +1,11 @@
 """The rule from size to method says what it takes, and refuses what nothing can do."""
 
+import jax
 import numpy as np
 import pytest
 
-from lottery_jax.subset_sum import explain, numbers, vectors
+from lottery_jax.core import enable_x64
+from lottery_jax.subset_sum import explain, nearest_sum, numbers, vectors
 
 
 def of(num_items, dim=None, batch=None):
@@ -57,3 +59,15 @@ def test_what_is_too_large_is_refused_with_a_way_out(problem, question, settings
 
 def test_memory_is_stated_for_lists_and_grows_with_them():
     assert explain(of(40)).memory == 32 * explain(of(30)).memory
+
+
+@pytest.mark.parametrize(("num_items", "batch"), [(14, 64), (20, 64)])
+def test_no_more_memory_is_taken_than_stated(num_items, batch):
+    problem = numbers(np.zeros((batch, num_items)), np.zeros(batch))
+    with enable_x64():
+        program = jax.jit(jax.vmap(nearest_sum)).lower(problem.items, problem.targets).compile()
+    analysis = program.memory_analysis()
+    if analysis is None:
+        pytest.skip("this back end does not tell")
+    beside = 4 * (problem.items.nbytes + problem.targets.nbytes)  # the question, and answers
+    assert analysis.temp_size_in_bytes <= explain(problem).memory + beside
