@@ -222,7 +222,8 @@ def _solve(lanes: _Lanes, *, masks: bool) -> Match:
             end = lax.while_loop(is_open, look, start)
             others = jnp.minimum(end.next, span).astype(real) - fixed.margin
             any_subset = jnp.maximum(least.astype(real) - fixed.margin, 0)
-            return end.kept, end.error, jnp.maximum(any_subset, jnp.minimum(end.error, others))
+            # The former rounds as a float and may come out an ulp above the error.
+            return end.kept, end.error, jnp.minimum(end.error, jnp.maximum(any_subset, others))
 
         if masks:
             return search()
