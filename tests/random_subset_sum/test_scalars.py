@@ -156,7 +156,7 @@ def test_items_per_bit_of_one_target(law, constant):
             progress=False,
         )
         expected = 1.08 * np.log2(1 / epsilon) + constant
-        # The smallest whole number is up to one larger; earlier measurements gave the line to about a half.
+        # The smallest whole number is up to one larger; the line is known to about a half.
         assert found.width_low - 1.5 <= expected <= found.width_high + 0.5
 
 
