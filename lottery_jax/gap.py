@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax import neuron_pruning, weight_pruning
 from lottery_jax.geometry.networks import Output
-from lottery_jax.montecarlo.collect import Progress, count_chunks, reporting
+from lottery_jax.montecarlo.collect import Progress, count_chunks, report_part, reporting
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store, StoreError
 from lottery_jax.montecarlo.threshold import Threshold, threshold
@@ -110,17 +110,12 @@ def measure(
                     pilot_trials=PILOT_TRIALS,
                     store=store,
                     mesh=mesh,
-                    progress=partial(_report_part, report, done, curve.trials, total),
+                    progress=partial(report_part, report, done, curve.trials, total),
                 )
                 done += curve.trials
                 width, last = found.width if math.isfinite(found.width) else found.cap, epsilon
                 rows.append(_row(curve, found))
     return rows
-
-
-def _report_part(report, before: int, trials: int, total: int, done: int, of: int) -> None:
-    """Tell of one point's progress as part of the whole; `of` is `trials` in whole chunks."""
-    report(before + trials * done // of, total)
 
 
 def _row(curve: Curve, found: Threshold) -> WidthRow:

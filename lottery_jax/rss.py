@@ -6,30 +6,31 @@ exact limits on the (whole) number of items there is the place at which the line
 neighbouring numbers crosses the probability: it moves less than a whole item, and fits use it.
 """
 
-import csv
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float, Int64, PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
-from lottery_jax.montecarlo.collect import Progress, collect_rows, count_chunks, reporting
+from lottery_jax.montecarlo.collect import (
+    Progress,
+    collect_rows,
+    count_chunks,
+    report_part,
+    reporting,
+)
 from lottery_jax.montecarlo.experiment import Experiment, check_epsilons
 from lottery_jax.montecarlo.store import Store, StoreError
 from lottery_jax.montecarlo.threshold import invert, threshold
 from lottery_jax.random_subset_sum import scalars, vectors
-from lottery_jax.report.lines import Line, fit_line
+from lottery_jax.report.items import ItemsRow, describe_items, write_items
 from lottery_jax.report.tables import format_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 CONFIDENCE = 0.95
 _NAMES = ("scalar_rss", "vector_rss")
@@ -58,31 +59,6 @@ class Curve(NamedTuple):
         most = self.experiment(1).max_width or 1
         width = math.ceil(constant + slope * math.log2(1 / epsilon))
         return self.experiment(min(max(width, 1), most))
-
-
-@dataclass(frozen=True)
-class Row:
-    """The items needed at one accuracy; one row of rss.csv."""
-
-    event: str
-    law: str
-    dim: int  # 0: numbers
-    epsilon: float
-    probability: float
-    width: float  # smallest number of items at which enough draws succeed; inf above the cap
-    width_low: float  # exact confidence limits
-    width_high: float
-    place: float  # where the line between two numbers of items crosses the probability
-    place_low: float  # the same of the confidence limits
-    place_high: float
-    trials: int
-    undecided: int  # draws whose first width is left open; the limits cover them both ways
-    cap: int  # items drawn
-
-    @property
-    def curve(self) -> tuple[str, str, int]:
-        """What the points of one curve share."""
-        return self.event, self.law, self.dim
 
 
 _DECADES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
@@ -125,7 +101,7 @@ def measure(
     store: Store,
     mesh: Mesh | None = None,
     progress: Progress = True,
-) -> list[Row]:
+) -> list[ItemsRow]:
     """Measure every point of the curves; what the store already holds is not run again.
 
     Progress counts the draws that estimate, not those of the pilots.
@@ -135,18 +111,13 @@ def measure(
     with reporting(progress, total, "rss") as report:
         for curve in curves:
             for epsilon in curve.epsilons:
-                part = partial(_report_part, report, done, curve.trials, total)
+                part = partial(report_part, report, done, curve.trials, total)
                 rows += _measure_point(curve, epsilon, part, key=key, store=store, mesh=mesh)
                 done += curve.trials
     return rows
 
 
-def _report_part(report, before: int, trials: int, total: int, done: int, of: int) -> None:
-    """Tell of one point's progress as part of the whole; `of` is `trials` in whole chunks."""
-    report(before + trials * done // of, total)
-
-
-def _measure_point(curve: Curve, epsilon: float, progress, *, key, store, mesh) -> list[Row]:
+def _measure_point(curve: Curve, epsilon: float, progress, *, key, store, mesh) -> list[ItemsRow]:
     """A row for every probability, from the draws that serve the largest of them."""
     found = threshold(
         curve.near(epsilon),
@@ -179,7 +150,7 @@ def _measure_point(curve: Curve, epsilon: float, progress, *, key, store, mesh) 
         width, low, high = invert(certain, possible, found.trials, probability, CONFIDENCE)
         place, place_low, place_high = _places(certain, possible, found.trials, probability)
         rows.append(
-            Row(
+            ItemsRow(
                 event=curve.event,
                 law=curve.law,
                 dim=curve.dim,
@@ -224,147 +195,17 @@ def _crossing(shares: Float[np.ndarray, " width"], probability: float) -> float:
     return at - 1 + float((probability - before) / (shares[at] - before))
 
 
-def fit(rows: Sequence[Row], curve: tuple[str, str, int], *, probability: float = 0.5) -> Line:
-    """Items against log2(1/epsilon): a line through the points of one curve that are not open.
-
-    Raises
-    ------
-    ValueError
-        Where fewer than two points are left.
-    """
-    points = [
-        row
-        for row in rows
-        if row.curve == curve and row.probability == probability and math.isfinite(row.place_high)
-    ]
-    return fit_line(
-        [math.log2(1 / row.epsilon) for row in points],
-        [row.place for row in points],
-        [row.place_low for row in points],
-        [row.place_high for row in points],
-        confidence=CONFIDENCE,
-    )
-
-
-def describe(rows: Sequence[Row]) -> str:
+def describe(rows: Sequence[ItemsRow]) -> str:
     """The table, and the lines through it."""
-    header = ["event", "items", "d", "epsilon", "share", "n", "low", "high"]
-    header += ["crossing", "from", "to", "trials", "open"]
-    columns = [field.name for field in fields(Row)][:-1]
-    cells = [[getattr(row, name) for name in columns] for row in rows]
-    lines = [
-        "Random items at which the subset sums of that share of draws serve a target, or all of",
-        "them, within epsilon (95 % exact limits). d = 0: numbers, targets in [-1/2, 1/2]; else",
-        "vectors in the max norm, targets in [-1, 1]^d. crossing: where the line between two",
-        "numbers of items reaches the share. open: draws that rounding or a limit left undecided.",
-        "",
-        format_table(header, cells),
-        "",
-        "n at a share of 1/2 against x = log2(1/epsilon), from the crossings:",
-    ]
-    for curve in dict.fromkeys(row.curve for row in rows):
-        event, law, dim = curve
-        try:
-            line = fit(rows, curve)
-        except ValueError:  # too few points
-            continue
-        what = f"{event}, {law}" + (f", d = {dim}" if dim else "")
-        each = f", {line.slope.value / dim:.2f} per coordinate and bit" if dim > 1 else ""
-        lines.append(f"  {what}: n = {line}{each}")
-    for law, least, most in _differences(rows):
-        lines.append(
-            f"All targets of [-1/2, 1/2] instead of one, {law}: {least:.1f} to {most:.1f} items "
-            "more at the same epsilon."
-        )
-    lines += [
-        "",
-        "Limits of lines are 95 % normal limits of weighted least squares. Counting alone needs",
-        "n >= d x for all targets of the cube, and n >= x - 1 for those of [-1/2, 1/2].",
-    ]
-    return "\n".join(lines)
+    return describe_items(rows)
 
 
-def _differences(rows: Sequence[Row]) -> list[tuple[str, float, float]]:
-    """For each law the least and the largest difference between the interval and one target."""
-    at = {(row.law, row.event, row.epsilon): row.place for row in rows if _is_median(row)}
-    found = []
-    for law in dict.fromkeys(law for law, _, _ in at):
-        more = [
-            place - at[law, "target", epsilon]
-            for (other, event, epsilon), place in at.items()
-            if (other, event) == (law, "interval") and (law, "target", epsilon) in at
-        ]
-        if more:
-            found.append((law, min(more), max(more)))
-    return found
-
-
-def _is_median(row: Row) -> bool:
-    return row.probability == 0.5 and row.dim == 0 and math.isfinite(row.place)
-
-
-def write(rows: Sequence[Row], folder: Path) -> None:
+def write(rows: Sequence[ItemsRow], folder: Path) -> None:
     """Write rss.csv and rss.png into the folder."""
     from lottery_jax.report import figures  # on first use: it imports matplotlib
 
-    with open(folder / "rss.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in fields(Row))
-        writer.writerows(astuple(row) for row in rows)
-    figures.save(draw(rows), folder / "rss.png")
-
-
-def draw(rows: Sequence[Row]) -> "Axes":
-    """Items at a share of 1/2 against log2(1/epsilon): numbers left, vectors right, by coordinate.
-
-    Returns the left axis.
-    """
-    from lottery_jax.report import figures
-
-    figure = figures.new_axis(11.0, 5.0).figure
-    figure.clear()
-    axes = figure.subplots(1, 2)  # type: ignore[union-attr]
-    styles = {"target": "-", "interval": "--", "cube": "--"}
-    medians = [row for row in rows if row.probability == 0.5 and math.isfinite(row.place_high)]
-    for ax, is_vector in zip(axes, (False, True), strict=True):
-        chosen = [row for row in medians if bool(row.dim) == is_vector]
-        kinds = list(dict.fromkeys(row.dim if is_vector else row.law for row in chosen))
-        for curve in dict.fromkeys(row.curve for row in chosen):
-            event, law, dim = curve
-            points = sorted((row for row in chosen if row.curve == curve), key=lambda r: -r.epsilon)
-            number = kinds.index(dim if is_vector else law)
-            colour, marker = (
-                each[number % len(each)] for each in (figures.COLOURS, figures.MARKERS)
-            )
-            x = [math.log2(1 / row.epsilon) for row in points]
-            y, low, high = (
-                [getattr(row, name) / max(dim, 1) for row in points]
-                for name in ("place", "place_low", "place_high")
-            )
-            ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
-            label = f"{event}, d = {dim}" if dim else f"{event}, {law.replace('_', ' ')}"
-            ax.plot(x, y, styles[event], color=colour, marker=marker, ms=4, label=label)
-        ends = [math.log2(1 / row.epsilon) for row in chosen]
-        if ends:
-            least = [min(ends), max(ends)]
-            shift = 0 if is_vector else -1
-            ax.plot(
-                least,
-                [end + shift for end in least],
-                ":",
-                color="black",
-                label="counting, all targets",
-            )
-            ax.legend(fontsize="small", frameon=False)
-        ax.set_xlabel("bits of accuracy, log2(1/ε)")
-        ax.set_ylabel("items per coordinate" if is_vector else "items")
-        ax.grid(True, alpha=0.3)
-    axes[0].set_title("numbers, targets in [-1/2, 1/2]", fontsize="medium")
-    axes[1].set_title("Gaussian vectors, targets in [-1, 1]^d, max norm", fontsize="medium")
-    figure.suptitle(  # type: ignore[union-attr]
-        "Items whose subset sums serve one target, or all, in half of the draws", fontsize="medium"
-    )
-    return axes[0]
+    write_items(folder / "rss.csv", rows)
+    figures.save(figures.item_curves(rows), folder / "rss.png")
 
 
 def plan(curves: Sequence[Curve]) -> str:

@@ -254,3 +254,10 @@ def reporting(progress: Progress, total: int, label: str) -> Iterator[Callable[[
             yield lambda done, _: bar.update(done - bar.n)
     else:
         yield lambda done, total: None
+
+
+def report_part(
+    report: Callable[[int, int], Any], before: int, trials: int, total: int, done: int, of: int
+) -> None:
+    """Tell of one point's progress as part of the whole; `of` is `trials` in whole chunks."""
+    report(before + trials * done // of, total)

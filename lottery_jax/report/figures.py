@@ -14,6 +14,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
+from lottery_jax.report.items import ItemsRow
 from lottery_jax.report.tables import WidthRow
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -117,6 +118,55 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
     ax.grid(True, which="major", alpha=0.3)
     ax.legend(fontsize="small", frameon=False)
     return ax
+
+
+def item_curves(rows: Sequence[ItemsRow]) -> Axes:
+    """Items at a share of 1/2 against log2(1/epsilon): numbers left, vectors right, by coordinate.
+
+    Returns the left axis.
+    """
+    figure = new_axis(11.0, 5.0).figure
+    figure.clear()
+    axes = figure.subplots(1, 2)  # type: ignore[union-attr]
+    styles = {"target": "-", "interval": "--", "cube": "--"}
+    medians = [row for row in rows if row.probability == 0.5 and math.isfinite(row.place_high)]
+    for ax, is_vector in zip(axes, (False, True), strict=True):
+        chosen = [row for row in medians if bool(row.dim) == is_vector]
+        kinds = list(dict.fromkeys(row.dim if is_vector else row.law for row in chosen))
+        for curve in dict.fromkeys(row.curve for row in chosen):
+            event, law, dim = curve
+            points = sorted((row for row in chosen if row.curve == curve), key=lambda r: -r.epsilon)
+            number = kinds.index(dim if is_vector else law)
+            colour, marker = (each[number % len(each)] for each in (COLOURS, MARKERS))
+            x = [math.log2(1 / row.epsilon) for row in points]
+            y, low, high = (
+                [getattr(row, name) / max(dim, 1) for row in points]
+                for name in ("place", "place_low", "place_high")
+            )
+            ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0)
+            label = f"{event}, d = {dim}" if dim else f"{event}, {law.replace('_', ' ')}"
+            ax.plot(x, y, styles[event], color=colour, marker=marker, ms=4, label=label)
+        ends = [math.log2(1 / row.epsilon) for row in chosen]
+        if ends:
+            least = [min(ends), max(ends)]
+            shift = 0 if is_vector else -1
+            ax.plot(
+                least,
+                [end + shift for end in least],
+                ":",
+                color="black",
+                label="counting, all targets",
+            )
+            ax.legend(fontsize="small", frameon=False)
+        ax.set_xlabel("bits of accuracy, log2(1/ε)")
+        ax.set_ylabel("items per coordinate" if is_vector else "items")
+        ax.grid(True, alpha=0.3)
+    axes[0].set_title("numbers, targets in [-1/2, 1/2]", fontsize="medium")
+    axes[1].set_title("Gaussian vectors, targets in [-1, 1]^d, max norm", fontsize="medium")
+    figure.suptitle(  # type: ignore[union-attr]
+        "Items whose subset sums serve one target, or all, in half of the draws", fontsize="medium"
+    )
+    return axes[0]
 
 
 def _curve_label(row: WidthRow) -> str:

@@ -1,4 +1,4 @@
-"""Slopes of measured widths, with limits that carry those of the points."""
+"""Slopes and lines through measured points, with limits that carry those of the points."""
 
 from statistics import NormalDist
 from typing import NamedTuple
@@ -16,6 +16,16 @@ class Slope(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
+
+
+class Line(NamedTuple):
+    """y = slope x + intercept, each with its own confidence limits."""
+
+    slope: Slope
+    intercept: Slope  # the value at x = 0
+
+    def __str__(self) -> str:
+        return f"{self.slope} x + c, c = {self.intercept}"
 
 
 def fit_exponent(
@@ -82,6 +92,48 @@ def fit_per_bit(
     return _weighted_slope(x, y, _deviations(lows, highs, confidence), confidence)
 
 
+def fit_line(
+    x: ArrayLike, y: ArrayLike, lows: ArrayLike, highs: ArrayLike, *, confidence: float = 0.95
+) -> Line:
+    """Weighted least squares, with limits for the slope and for the intercept.
+
+    Parameters
+    ----------
+    x
+        At least two different places.
+    y, lows, highs
+        Measured values and their confidence limits, from independent draws at each place.
+    confidence
+        Of the given limits, and of those returned.
+
+    Returns
+    -------
+    Line
+        With normal limits. The weights follow from the limits of the points; where the points
+        scatter around the line by more than that, or a curve is fitted by a line, the limits are
+        widened by the square root of chi^2 per degree of freedom.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two different places, or a point without finite limits.
+
+    Examples
+    --------
+    >>> line = fit_line([1, 2, 3], [3, 5, 7], [2.8, 4.8, 6.8], [3.2, 5.2, 7.2])
+    >>> print(line)
+    2.00 [1.86, 2.14] x + c, c = 1.00 [0.69, 1.31]
+    """
+    x, y, lows, highs = (np.asarray(each, np.float64) for each in (x, y, lows, highs))
+    if not np.all(np.isfinite(np.stack([y, lows, highs]))):
+        raise ValueError("a fit needs finite limits at every point; leave out the open ones")
+    if len(np.unique(x)) < 2:
+        raise ValueError(f"a line needs at least two different places, not {len(np.unique(x))}")
+    # Limits that coincide would give a point all the weight.
+    deviations = np.maximum((highs - lows) / (2 * _quantile(confidence)), 1e-3)
+    return _weighted_line(x, y, deviations, confidence)
+
+
 def _deviations(lows, highs, confidence):
     """Standard deviations behind the limits, with that of rounding to whole neurons."""
     extent = np.asarray(highs, np.float64) - np.asarray(lows, np.float64)
@@ -93,14 +145,20 @@ def _deviations(lows, highs, confidence):
 def _weighted_slope(x, y, deviations, confidence):
     if len(np.unique(x)) < 2:
         raise ValueError(f"a slope needs at least two different epsilons, not {len(np.unique(x))}")
-    weights = deviations**-2
-    center = np.average(x, weights=weights)
-    precision = np.sum(weights * (x - center) ** 2)
-    slope = np.sum(weights * (x - center) * y) / precision
-    residuals = y - np.average(y, weights=weights) - slope * (x - center)
-    scatter = np.sum(weights * residuals**2) / max(len(x) - 2, 1)
-    reach = _quantile(confidence) * np.sqrt(max(1.0, scatter) / precision)
-    return Slope(float(slope), float(slope - reach), float(slope + reach))
+    return _weighted_line(x, y, deviations, confidence).slope
+
+
+def _weighted_line(x, y, deviations, confidence):
+    """Weighted least squares; limits are widened where points scatter by more than theirs."""
+    rows = np.stack([x, np.ones_like(x)], axis=1) / deviations[:, None]
+    covariance = np.linalg.inv(rows.T @ rows)
+    found = covariance @ rows.T @ (y / deviations)
+    residuals = y / deviations - rows @ found
+    scatter = np.sum(residuals**2) / max(len(x) - 2, 1)
+    half = _quantile(confidence) * np.sqrt(max(1.0, scatter) * np.diag(covariance))
+    return Line(
+        *(Slope(float(v), float(v - h), float(v + h)) for v, h in zip(found, half, strict=True))
+    )
 
 
 def _quantile(confidence):

@@ -1,4 +1,4 @@
-"""Slopes against numpy.polyfit, and the coverage of their limits in simulation."""
+"""Slopes and lines against numpy.polyfit, and the coverage of their limits in simulation."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lottery_jax.report.fits import fit_exponent, fit_per_bit
+from lottery_jax.report.fits import fit_exponent, fit_line, fit_per_bit
 from tests.oracles.rates import assert_rate, assert_rate_at_most
 
 EPSILONS = np.array([0.4, 0.2, 0.1, 0.05, 0.025])
@@ -98,3 +98,39 @@ def test_assert_rate_is_sharp():
     assert_rate(6_021, 20_000, 0.30)
     with pytest.raises(AssertionError):
         assert_rate(6_021, 20_000, 0.33)
+
+
+PLACES = np.array([3.3, 6.6, 10.0, 13.3, 16.6, 19.9])
+
+
+def test_slope_and_intercept_are_those_of_a_weighted_fit():
+    rng = np.random.default_rng(0)
+    half = rng.uniform(0.1, 0.4, len(PLACES))
+    y = 1.08 * PLACES - 0.7 + rng.normal(size=len(PLACES)) * half / 1.96
+    line = fit_line(PLACES, y, y - half, y + half)
+    (slope, constant), covariance = np.polyfit(PLACES, y, 1, w=1.96 / half, cov="unscaled")
+    residuals = (y - slope * PLACES - constant) * 1.96 / half
+    scale = np.sqrt(max(1.0, np.sum(residuals**2) / (len(PLACES) - 2)))
+    for found, value, variance in zip(line, (slope, constant), np.diag(covariance), strict=True):
+        assert found.value == pytest.approx(value, rel=1e-4)
+        reach = 1.96 * np.sqrt(variance) * scale
+        assert found.high - found.value == pytest.approx(reach, rel=1e-3)
+        assert found.value - found.low == pytest.approx(reach, rel=1e-3)
+
+
+def test_limits_of_a_line_hold_the_truth_as_often_as_they_say():
+    rng = np.random.default_rng(1)
+    half = np.full(len(PLACES), 0.3)
+    held = np.zeros(2)
+    for _ in range(2000):
+        y = 2 * PLACES + 1 + rng.normal(size=len(PLACES)) * half / 1.96
+        line = fit_line(PLACES, y, y - half, y + half)
+        held += [each.low <= true <= each.high for each, true in zip(line, (2, 1), strict=True)]
+    assert (held / 2000 > 0.94).all()  # widened where points scatter, so above 95 % by a little
+
+
+def test_points_without_a_line_that_cannot_be_fitted_are_refused():
+    with pytest.raises(ValueError, match="leave out the open ones"):
+        fit_line([1, 2], [1, 2], [0, 1], [2, np.inf])
+    with pytest.raises(ValueError, match="two different places, not 1"):
+        fit_line([1, 1], [1, 2], [0, 1], [2, 3])
