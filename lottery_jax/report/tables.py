@@ -62,6 +62,14 @@ def read_widths(path: str | os.PathLike) -> list[WidthRow]:
         ) from error
 
 
+def write_rows(path: str | os.PathLike, rows: Sequence[tuple]) -> None:
+    """Write records of one NamedTuple type as CSV, its fields as columns; None is an empty cell."""
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(type(rows[0])._fields)  # pyright: ignore[reportAttributeAccessIssue]
+        writer.writerows(rows)
+
+
 def _parse(line: dict[str, str]) -> WidthRow:
     numbers = {name: float(line[name]) for name in ("epsilon", "radius", "probability")}
     widths = {name: float(line[name]) for name in ("width", "width_low", "width_high")}
