@@ -2,12 +2,14 @@
 
 from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.collect import estimate
+from lottery_jax.montecarlo.counts import Counts, collect_counts
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial, identity
 from lottery_jax.montecarlo.store import Store, StoreError, merge_stores
 from lottery_jax.montecarlo.threshold import Threshold, threshold
 
 __all__ = [
+    "Counts",
     "Estimates",
     "Experiment",
     "FirstWidth",
@@ -15,6 +17,7 @@ __all__ = [
     "StoreError",
     "Threshold",
     "Trial",
+    "collect_counts",
     "estimate",
     "first_width_by_bisection",
     "identity",

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Int32, PRNGKeyArray
+from jaxtyping import Int32, Int64, PRNGKeyArray
 
 from lottery_jax.core import keys
 from lottery_jax.core.tally import Tally
@@ -102,6 +102,56 @@ def run_first_width(
     return certain, possible, seconds
 
 
+def run_counts(
+    experiment: Experiment, key: PRNGKeyArray, number: int, *, mesh: Mesh
+) -> tuple[dict[str, Int64[np.ndarray, "..."]], float]:
+    """Sum the counts of the draws of chunk `number`.
+
+    Parameters are those of `run_success`.
+
+    Returns
+    -------
+    totals, seconds
+        The sums over ``experiment.lanes`` draws by name, and the time they took without
+        compilation.
+
+    Raises
+    ------
+    ValueError
+        Unless the experiment's count gives a dict of int32 arrays, and for sums over a chunk that
+        may not fit int32.
+
+    Notes
+    -----
+    A device keeps the arrays of all its draws before it sums them: lanes times their size in bytes,
+    shared out over the mesh.
+
+    Examples
+    --------
+    >>> from lottery_jax.core import make_mesh, root
+    >>> sides = jnp.arange(1, 7, dtype=jnp.int32)
+    >>> def count(key, parameters):
+    ...     eyes = jax.random.randint(key, (), 1, 7, jnp.int32)
+    ...     return {"eyes": eyes, "side": (eyes == sides).astype(jnp.int32)}
+    >>> die = Experiment("die", (), count=count, lanes=600)
+    >>> totals, seconds = run_counts(die, root(7), 0, mesh=make_mesh())
+    >>> totals
+    {'eyes': array(2105), 'side': array([ 93, 104, 102, 107,  94, 100])}
+    """
+    grid = np.zeros((), np.float32)  # counts know no epsilon
+    (totals, sizes), seconds = _run(experiment, experiment.count, _total, key, number, grid, mesh)
+    for name, size in sizes.items():
+        # A sum that passes int32 on its way is wrong without a sign of it. The sum of the absolute
+        # values in float32 bounds every partial sum, and is right to far better than a factor 2.
+        if not np.all(size < 2**30):
+            raise ValueError(
+                f"{experiment.name}: the counts {name!r} of {experiment.lanes} draws may not fit "
+                f"int32 (their absolute values sum to {size.max():.3g}); use fewer lanes, or count "
+                "in a coarser unit"
+            )
+    return {name: np.asarray(each, np.int64) for name, each in totals.items()}, seconds
+
+
 def _run(experiment, decide, reduce, key, number, epsilon, mesh):
     """Run one chunk, compiled on first use, and wait for it."""
     # Host data goes to every device of any mesh, whichever device the caller's key lives on.
@@ -135,7 +185,10 @@ def _compile(decide, reduce, lanes, batch, mesh, impl, structure, leaves, real):
         chunk_key = keys.chunk(jax.random.wrap_key_data(words, impl=impl), number)
 
         def one(lane):
-            outcome = decide(keys.lane(chunk_key, lane), epsilon, parameters)
+            key = keys.lane(chunk_key, lane)
+            if reduce is _total:
+                return _check_counts(decide(key, parameters))
+            outcome = decide(key, epsilon, parameters)
             return _check_outcome(outcome, reduce, epsilon.shape)
 
         outcomes = lax.map(one, numbers, batch_size=None if batch == 1 else min(batch, per_device))
@@ -167,6 +220,17 @@ def _check_outcome(outcome, reduce, shape):
     return outcome
 
 
+def _check_counts(outcome):
+    """Refuse the counts of one draw, while tracing, unless they are named int32 arrays."""
+    if not isinstance(outcome, dict) or not outcome:
+        raise ValueError(f"one draw must give a dict of int32 arrays, not {outcome!r}")
+    for name, each in outcome.items():
+        dtype = getattr(each, "dtype", type(each).__name__)
+        if not isinstance(name, str) or dtype != jnp.int32:
+            raise ValueError(f"one draw must count {name!r} by an int32 array, not by {dtype}")
+    return outcome
+
+
 def _count(outcomes, is_lane, axes):
     """Successes and undecided draws at every epsilon, over all devices."""
     return jax.tree.map(
@@ -179,3 +243,14 @@ def _gather(outcomes, is_lane, axes):
     """The outcome of every lane, padding included, on all devices."""
     del is_lane
     return jax.tree.map(lambda each: lax.all_gather(each, axes, tiled=True), outcomes)
+
+
+def _total(outcomes, is_lane, axes):
+    """The sums of all arrays over the lanes of all devices, and of their absolute values."""
+
+    def sum_lanes(each):
+        kept = is_lane.reshape(-1, *[1] * (each.ndim - 1))
+        return lax.psum(jnp.sum(jnp.where(kept, each, jnp.zeros_like(each)), axis=0), axes)
+
+    sizes = jax.tree.map(lambda each: jnp.abs(each.astype(jnp.float32)), outcomes)
+    return jax.tree.map(sum_lanes, outcomes), jax.tree.map(sum_lanes, sizes)

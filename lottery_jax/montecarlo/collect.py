@@ -16,7 +16,7 @@ from lottery_jax.core import keys
 from lottery_jax.core.compat import make_mesh
 from lottery_jax.core.limits import limits_exact, limits_sequential
 from lottery_jax.core.tally import Tally
-from lottery_jax.montecarlo.chunk import run_first_width, run_success
+from lottery_jax.montecarlo.chunk import run_counts, run_first_width, run_success
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import Epsilons, Experiment, Kind, check_epsilons, identity
 from lottery_jax.montecarlo.store import Row, Store
@@ -216,6 +216,10 @@ def _counts(experiment, stream, number, kind, epsilons, mesh) -> Row:
     if kind == "success":
         tally, seconds = run_success(experiment, stream, number, epsilons=epsilons, mesh=mesh)
         return {"hits": list(tally.hits), "undecided": list(tally.undecided), "seconds": seconds}
+    if kind == "counts":
+        totals, seconds = run_counts(experiment, stream, number, mesh=mesh)
+        counts = {name: total.tolist() for name, total in totals.items()}
+        return {"counts": counts, "seconds": seconds}
     (epsilon,) = epsilons
     certain, possible, seconds = run_first_width(
         experiment, stream, number, epsilon=epsilon, mesh=mesh

@@ -15,7 +15,7 @@ from lottery_jax.core import keys
 
 Setting = int | float | str
 Epsilons = Sequence[float] | Shaped[np.ndarray, "..."] | Shaped[Array, "..."]
-Kind = Literal["success", "first_width", "pilot"]
+Kind = Literal["success", "first_width", "pilot", "counts"]
 
 
 class Trial(NamedTuple):
@@ -61,8 +61,10 @@ class Experiment:
     trial: Callable[..., Trial] | None = None
     # (key, float32 epsilon, parameters) -> FirstWidth of one draw of the full width.
     first_width: Callable[..., FirstWidth] | None = None
-    # Numbers handed to both functions as a dict of int32 and float32 scalars; they must follow from
-    # the settings.
+    # (key, parameters) -> named int32 arrays of one draw, of any shapes, to be summed over draws.
+    count: Callable[..., dict[str, Int32[Array, "..."]]] | None = None
+    # Numbers handed to these functions as a dict of int32 and float32 scalars; they must follow
+    # from the settings.
     parameters: tuple[tuple[str, int | float], ...] = ()
     lanes: int = 1024  # draws per chunk; part of the identity
     # How the counted successes relate to the true ones: a search that may miss solutions counts a
@@ -156,10 +158,10 @@ def identity(
     Parameters
     ----------
     epsilons
-        As returned by `check_epsilons`.
+        As returned by `check_epsilons`; empty for "counts".
     kind
-        "success" (`Experiment.trial`), or "first_width" or "pilot" (`Experiment.first_width`); each
-        has its own draws.
+        "success" (`Experiment.trial`), "first_width" or "pilot" (`Experiment.first_width`), or
+        "counts" (`Experiment.count`); each has its own draws.
 
     Examples
     --------

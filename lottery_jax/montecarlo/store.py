@@ -16,8 +16,8 @@ Row = dict[str, Any]
 
 # What two runs of one chunk may differ in without disagreeing.
 _INCIDENTAL = ("seconds", "versions", "device")
-# What a row counts: successes at every epsilon, or first widths.
-_COUNTS = ({"hits", "undecided"}, {"certain", "possible", "undecided"})
+# What a row counts: successes at every epsilon, first widths, or anything by name.
+_COUNTS = ({"hits", "undecided"}, {"certain", "possible", "undecided"}, {"counts"})
 # Every row starts like this, which tells the torn last line of a store from a foreign file.
 _START = b'{"id": "'
 

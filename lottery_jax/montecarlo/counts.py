@@ -1,0 +1,101 @@
+"""Counts of anything: named integers of every draw, summed over chunks.
+
+For what is neither a success at an accuracy nor a first width: histograms, transitions by state,
+products rounded to integers. The sums of every chunk are kept, so that limits can be taken from
+independent batches.
+"""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Int64, PRNGKeyArray
+
+from lottery_jax.core import keys
+from lottery_jax.montecarlo.collect import Progress, collect_rows, count_chunks
+from lottery_jax.montecarlo.experiment import Experiment
+from lottery_jax.montecarlo.store import Store
+
+
+class Counts(NamedTuple):
+    """Sums over draws, in total and by chunk."""
+
+    trials: int  # draws
+    totals: dict[str, Int64[np.ndarray, "..."]]  # over all draws
+    chunks: dict[str, Int64[np.ndarray, "chunk ..."]]  # over the equally many draws of each chunk
+    seconds: float  # of computing, stored rows included, compilation not
+
+
+def collect_counts(
+    experiment: Experiment,
+    *,
+    key: PRNGKeyArray,
+    trials: int,
+    store: Store | str | os.PathLike | None = None,
+    mesh: Mesh | None = None,
+    progress: Progress = True,
+) -> Counts:
+    """Sum the counts of `trials` draws, by chunk.
+
+    They depend on the experiment, the key and the number of trials alone: not on the devices or on
+    interruptions.
+
+    Parameters
+    ----------
+    experiment
+        With a `count`.
+    trials
+        Draws, rounded up to whole chunks of ``experiment.lanes``.
+    key, store, mesh, progress
+        As in `estimate`.
+
+    Raises
+    ------
+    ValueError
+        For an argument outside its range, before anything is compiled; for a count that does not
+        give int32 arrays, or whose sum over a chunk may not fit int32; StoreError for an unusable
+        store.
+
+    Examples
+    --------
+    How often do two dice show each sum?
+
+    >>> import jax, jax.numpy as jnp
+    >>> from lottery_jax.core import root
+    >>> def count(key, parameters):
+    ...     eyes = jax.random.randint(key, (2,), 1, 7, jnp.int32)
+    ...     is_sum = jnp.sum(eyes) == jnp.arange(2, 13, dtype=jnp.int32)
+    ...     return {"sum": is_sum.astype(jnp.int32)}
+    >>> dice = Experiment("dice", settings=(), count=count, lanes=1000)
+    >>> counts = collect_counts(dice, key=root(7), trials=3600, progress=False)
+    >>> counts.trials, counts.chunks["sum"].shape
+    (4000, (4, 11))
+    >>> counts.totals["sum"]
+    array([111, 208, 349, 440, 545, 648, 542, 466, 359, 222, 110])
+    """
+    if experiment.count is None:
+        raise ValueError(f"{experiment.name} has no count; use estimate for its trial")
+    keys.check_key(key)
+    rows = list(
+        collect_rows(
+            experiment,
+            key=key,
+            kind="counts",
+            epsilons=(),
+            chunks=range(count_chunks(experiment, trials)),
+            store=store,
+            mesh=mesh,
+            progress=progress,
+        )
+    )
+    chunks = {
+        name: np.asarray([row["counts"][name] for row in rows], np.int64)
+        for name in rows[0]["counts"]
+    }
+    return Counts(
+        trials=sum(row["trials"] for row in rows),
+        totals={name: np.asarray(each.sum(axis=0)) for name, each in chunks.items()},
+        chunks=chunks,
+        seconds=sum(row["seconds"] for row in rows),
+    )
