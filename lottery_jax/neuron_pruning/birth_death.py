@@ -169,8 +169,8 @@ def lemma_7_constant(p: float, q: float, cap: int, steps: int) -> Lemma7:
 
     Notes
     -----
-    The limit of the chain counts as one more step, reported as 0, so that with `steps` of a few T
-    the constant serves all k.
+    The limit of the chain counts as one more step, reported as 0. Since Pr(B_k = 0) differs from it
+    by at most sqrt(q/p) exp(-k decay_rate), the constant of a few T steps serves all k.
 
     -log Pr(B_k = 0) / k starts at -log q and falls towards `decay_rate`, above which it stays while
     the cap is not felt. After k = T the bound no longer tightens, and the probability still falls.

@@ -16,7 +16,7 @@ from tests.oracles.rates import assert_rate
 CHAINS = [(0.5, 0.25), (0.3, 0.1), (0.7, 0.3), (0.5, 0.49), (0.9, 0.01), (0.02, 0.01), (1e-3, 1e-4)]
 
 
-@pytest.mark.parametrize(("p", "q"), CHAINS)
+@pytest.mark.parametrize(("p", "q"), [*CHAINS, (1e-7, 1e-8)])  # the last is stepped through
 @pytest.mark.parametrize("cap", [1, 2, 3, 7])
 def test_small_chains_against_rationals(p, q, cap):
     steps = np.arange(1, 31)
