@@ -114,7 +114,8 @@ def _cut(t: Array, y: Array, noise: Array) -> tuple[_Pair, _Pair, Array]:
     """The two cuts that meet at the least spread, one with its top on the right and one with its
     top on the left, and the least spread that was found.
     """
-    first, last = jnp.int32(0), jnp.int32(t.shape[0] - 1)
+    nodes = jnp.arange(t.shape[0], dtype=jnp.int32)
+    first, last = nodes[0], nodes[-1]
 
     def is_open(carry) -> Array:
         _, _, _, is_done, steps = carry
@@ -128,7 +129,10 @@ def _cut(t: Array, y: Array, noise: Array) -> tuple[_Pair, _Pair, Array]:
         slope = (rise - fall) / jnp.where(away > 0, away, 1)
         bound = rise - slope * run  # no slope has a smaller spread
         rest = y - slope * t
-        cut = _Pair(jnp.argmax(rest).astype(jnp.int32), jnp.argmin(rest).astype(jnp.int32))
+        # Four plain reductions are faster than argmax and argmin on CPU.
+        top = jnp.max(jnp.where(rest >= jnp.max(rest), nodes, 0))
+        bottom = jnp.max(jnp.where(rest <= jnp.min(rest), nodes, 0))
+        cut = _Pair(top, bottom)
         spread = rest[cut.top] - rest[cut.bottom]
         is_rising = t[cut.top] > t[cut.bottom]
         is_done = (spread <= bound + noise) | (t[cut.top] == t[cut.bottom])
