@@ -222,16 +222,28 @@ def replay(experiment: Experiment, address: Address, *, key: PRNGKeyArray) -> tu
     stream = keys.stream(key, identity(experiment, epsilons=(), key=key, kind="counts"))
     lane_key = keys.lane(keys.chunk(stream, address.chunk), address.lane)
     steps = int(dict(experiment.settings)["steps"])
-    run = jax.jit(_run, static_argnums=(2, 3))
-    drawn, path = run(lane_key, experiment.scalars(), *_capacities_of(experiment))
+    drawn, path = _program(*_capacities_of(experiment))(lane_key, experiment.scalars())
     drawn = Draw(
         places=drawn.places[: steps + 1],
         jumps=drawn.jumps[: steps + 1],
         bins=jnp.minimum(drawn.bins[: steps + 1], _num_bins(experiment)),
         coins=drawn.coins[:steps],
     )
-    path = Path(*(each[: steps + 1] for each in path[:4]), path.is_held[:steps], path.is_undecided)
+    path = Path(
+        original=path.original[: steps + 1],
+        own=path.own[: steps + 1],
+        copy=path.copy[: steps + 1],
+        chain=path.chain[: steps + 1],
+        is_held=path.is_held[:steps],
+        is_undecided=path.is_undecided,
+    )
     return drawn, path
+
+
+@functools.cache
+def _program(steps: int, bins: int):
+    """One path by itself, compiled."""
+    return jax.jit(functools.partial(_run, steps=steps, bins=bins))
 
 
 @functools.cache

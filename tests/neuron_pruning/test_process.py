@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lottery_jax import geometry
-from lottery_jax.core import keys, make_mesh
+from lottery_jax.core import keys
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.geometry import breakpoint_laws
 from lottery_jax.montecarlo.counts import collect_counts
@@ -96,28 +96,22 @@ def test_a_violation_is_found_again_at_its_address():
 def test_counts_are_those_of_the_paths():
     """One chunk's counts, rebuilt from its replayed paths."""
     chain = process.Chain(p=0.05, q=0.04, up=(0.2, 0.14, 0.1), down=(0.0, 0.02, 0.02))
-    settings = SETTINGS | dict(steps=12)
+    settings = SETTINGS | dict(steps=29)
     experiment = dataclasses.replace(process.experiment(**settings, chain=chain), lanes=64)
     key = keys.root(5)
-    totals, others = (
-        collect_counts(
-            experiment, key=key, trials=64, progress=False, mesh=make_mesh(jax.devices()[:count])
-        ).totals
-        for count in (1, 2)
-    )
-    assert all(np.array_equal(totals[name], others[name]) for name in totals)
+    totals = collect_counts(experiment, key=key, trials=64, progress=False).totals
     paths = [process.replay(experiment, process.Address(0, lane), key=key)[1] for lane in range(64)]
     paths = [path for path in paths if not bool(path.is_undecided)]
     assert totals["undecided"] == 64 - len(paths)
     every = np.array([[np.asarray(each) for each in path[:4]] for path in paths])
-    assert np.array_equal(totals["zero"][:, :13], (every == 0).sum(axis=0))
-    assert np.array_equal(totals["total"][:, :13], every.sum(axis=0))
-    assert not totals["zero"][:, 13:].any()
-    assert not totals["total"][:, 13:].any()
+    assert np.array_equal(totals["zero"][:, :30], (every == 0).sum(axis=0))
+    assert np.array_equal(totals["total"][:, :30], every.sum(axis=0))
+    assert not totals["zero"][:, 30:].any()
+    assert not totals["total"][:, 30:].any()
     moves = {name: np.zeros_like(totals[f"{name}_moves"]) for name in ("original", "own", "copy")}
     for path, (original, own, copy, _) in zip(paths, every, strict=True):
         held = np.asarray(path.is_held)
-        for t in range(12):
+        for t in range(29):
             up = original[t + 1] - original[t]
             moves["original"][original[t], up + 1] += 1
             moves["own"][own[t], 3 if held[t] else own[t + 1] - own[t] + 1] += 1
@@ -135,35 +129,39 @@ def _chain_zeros(trials: int):
     return collect_counts(experiment, key=keys.root(3), trials=trials, progress=False)
 
 
-def test_the_first_step_of_the_chain_is_exact():
-    """In state 1 at the start, "own" has chances that are known: they need only be given."""
-    pilot = collect_counts(
-        process.experiment(**(SETTINGS | dict(steps=1))),
-        key=keys.root(2),
-        trials=20_000,
-        progress=False,
-    )
-    down, _, up, held = pilot.totals["own_moves"][1] / pilot.totals["own_moves"][1].sum()
-    assert held == 0
-    rates = dict(up=(0.2, up, 0.1), down=(0.0, down, 0.0))
-    chain = process.Chain(p=0.9 * up, q=1.5 * down, **rates)
-    counts = collect_counts(
-        process.experiment(**(SETTINGS | dict(steps=1)), chain=chain),
-        key=keys.root(4),
-        trials=20_000,
-        progress=False,
-    )
+def _first_moves(counts, number: int) -> tuple[int, int, int]:
+    """Paths of one process that go up and down in the first step, from state 1, and all."""
     decided = counts.trials - int(counts.totals["undecided"])
-    falls = int(counts.totals["zero"][3, 1])
-    rises = int(counts.totals["total"][3, 1]) - (decided - falls)
-    # The pilot's chances are uncertain themselves by a standard error of 1 % and 4 %.
-    for hits, chance, slack in ((rises, chain.p, 0.04), (falls, chain.q, 0.15)):
+    falls = int(counts.totals["zero"][number, 1])
+    rises = int(counts.totals["total"][number, 1]) - (decided - falls)
+    return rises, falls, decided
+
+
+def test_the_first_step_of_the_chain_is_exact():
+    """In state 1 at the start, the chances of "own" depend on nothing but its state."""
+    trials = 20_000
+    pilot = collect_counts(
+        process.experiment(**SETTINGS), key=keys.root(2), trials=trials, progress=False
+    )
+    rises, falls, decided = _first_moves(pilot, 1)
+    up, down = rises / decided, falls / decided
+    chain = process.Chain(p=0.8 * up, q=1.5 * down, up=(0.2, up, 0.1), down=(0.0, down, 0.0))
+    counts = collect_counts(
+        process.experiment(**SETTINGS, chain=chain),
+        key=keys.root(4),
+        trials=trials,
+        progress=False,
+    )
+    rises, falls, decided = _first_moves(counts, 3)
+    # The pilot's chances have standard errors of 2 % and 4 % of themselves.
+    for hits, chance, slack in ((rises, chain.p, 0.1), (falls, chain.q, 0.2)):
         low, high = limits_exact(hits, decided, confidence=1 - FALSE_ALARM)
         assert low <= chance * (1 + slack)
         assert high >= chance * (1 - slack)
-    assert_rate(falls, decided, falls / decided)
     with pytest.raises(AssertionError):
-        assert_rate(falls, decided, down)  # thinning alone, without the added falls
+        assert_rate(falls, decided, down)  # the falls of "own" alone, without those added
+    with pytest.raises(AssertionError):
+        assert_rate(rises, decided, up)  # the rises of "own", not thinned
 
 
 def test_the_chain_never_exceeds_the_capped_process():
@@ -196,14 +194,11 @@ def test_the_first_step_has_the_exact_law():
 
 
 def test_draws_are_nested_in_the_steps():
-    short, long = (process.experiment(**(SETTINGS | dict(steps=n))) for n in (10, 30))
-    key = keys.lane(keys.root(1), 0)
-    for small, large in zip(
-        process._draw(key, short.scalars(), *process._capacities_of(short))[:2],
-        process._draw(key, long.scalars(), *process._capacities_of(long))[:2],
-        strict=True,
-    ):
-        assert np.array_equal(small[:11], large[:11])
+    draw = jax.jit(process._draw, static_argnums=(2, 3))
+    parameters = process.experiment(**(SETTINGS | dict(steps=16))).scalars()
+    short, long = (draw(keys.lane(keys.root(1), 0), parameters, steps, 8) for steps in (16, 32))
+    for small, large in zip(short, long, strict=True):
+        assert np.array_equal(small[:16], large[:16])
 
 
 def test_a_sweep_shares_its_program():
