@@ -132,6 +132,6 @@ def log_bound_10(dim: int, epsilon: float, widths: Widths, *, rate: float) -> Lo
     Examples
     --------
     >>> print(np.exp(log_bound_10(10, 0.1, np.array([5, 10]), rate=0.1)).round(6))
-    [0.001453 0.046488]
+    [0.001453 0.04649 ]
     """
     return np.asarray(widths, np.float64) * math.log(2) - rate * dim / epsilon
