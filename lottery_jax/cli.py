@@ -17,7 +17,7 @@ from pathlib import Path
 
 import jax
 
-from lottery_jax import __version__, experiments, gap, network_run, rss
+from lottery_jax import __version__, curves, experiments, gap, network_run, rss
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.montecarlo.collect import count_chunks, estimate
@@ -132,7 +132,7 @@ def _run(options: argparse.Namespace) -> None:
     trials = 1 if options.quick else options.trials
     chunks = len(range(options.shard[0], count_chunks(experiment, trials), options.shard[1]))
     if options.dry_run:
-        seconds, size = gap.cost(experiment, draws=chunks * experiment.lanes)
+        seconds, size = curves.cost(experiment, draws=chunks * experiment.lanes)
         print(
             f"{options.name}: {len(epsilons)} accuracies, {chunks} chunks of {experiment.lanes} "
             f"draws, about {format_cell(seconds)} s on one core after compiling, "

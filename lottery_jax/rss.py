@@ -26,7 +26,7 @@ from lottery_jax.montecarlo.collect import (
     reporting,
 )
 from lottery_jax.montecarlo.experiment import Experiment, check_epsilons
-from lottery_jax.montecarlo.store import Store, StoreError
+from lottery_jax.montecarlo.store import Store, open_run
 from lottery_jax.montecarlo.threshold import invert, threshold
 from lottery_jax.random_subset_sum import scalars, vectors
 from lottery_jax.report.items import ItemsRow, describe_items, write_items
@@ -233,16 +233,5 @@ def plan(curves: Sequence[Curve]) -> str:
 
 
 def open_store(folder: str | os.PathLike) -> Store:
-    """The store of a folder, refused if it holds counts of something else.
-
-    Raises
-    ------
-    StoreError
-        For a store that cannot be read, or that was not written by this command.
-    """
-    store = Store(Path(folder) / "rss.jsonl")
-    if any(row["name"] not in _NAMES or row["kind"] == "success" for row in store.rows()):
-        raise StoreError(
-            f"{store.path} holds the counts of another experiment; name another folder with --out"
-        )
-    return store
+    """The store of a folder, refused if it holds counts of something else."""
+    return open_run(Path(folder) / "rss.jsonl", _NAMES)

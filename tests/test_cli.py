@@ -6,11 +6,11 @@ import sys
 
 import pytest
 
-from lottery_jax import cli, experiments, gap, rss
+from lottery_jax import cli, curves, experiments, gap, rss
 from lottery_jax.montecarlo import Store, collect
 
 ONE = ["run", "single_neuron", "--dim", "2", "--epsilons", "0.5,1.0", "--trials", "24576"]
-SMALL = (gap.Curve("neuron", "linear", 2, (0.6, 0.5), 100, 12, 1.15),)
+SMALL = (curves.Curve("neuron", "linear", 2, (0.6, 0.5), 100, 12, 1.15),)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ NEURON = ["run", "neuron_pruning", "--dim", "2", "--width", "4", "--epsilons", "
         ([*NEURON, "--epsilons", "nan"], "must be finite and positive"),
         ([*NEURON, "--epsilons", "0.1,0.1"], "distinct"),
         ([*NEURON, "--epsilons", "small"], "'small' is not a list like 0.4,0.2,0.1"),
-        ([*NEURON, "--width", "0"], "width=0 must lie between 1 and 500"),
+        ([*NEURON, "--width", "0"], "width=0 must lie between 1 and 65536"),
         ([*NEURON, "--width", "ten"], "invalid int value: 'ten'"),
         ([*NEURON, "--dim", "1"], "neuron pruning equals weight pruning"),
         ([*NEURON, "--radius", "-2"], "radius=-2.0 must be positive"),

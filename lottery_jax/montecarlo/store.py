@@ -8,7 +8,7 @@ import contextlib
 import json
 import os
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +104,29 @@ class Store:
             with open(f"{self.path}.torn", "ab") as aside:
                 aside.write(content[whole:] + b"\n")
             file.truncate(whole)
+
+
+def open_run(path: str | os.PathLike, names: Collection[str]) -> Store:
+    """The store of a run that counts the experiments called `names`.
+
+    Raises
+    ------
+    StoreError
+        For a store that cannot be read, or that holds counts of other experiments.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     open_run(Path(folder) / "gap.jsonl", ["neuron_pruning"]).rows()
+    []
+    """
+    store = Store(path)
+    if any(row.get("name") not in names for row in store.rows()):
+        raise StoreError(
+            f"{store.path} holds the counts of another experiment; name another folder with --out"
+        )
+    return store
 
 
 def merge_stores(paths: Iterable[str | os.PathLike]) -> list[Row]:

@@ -9,12 +9,13 @@ from jaxtyping import Array, Float, Key
 from lottery_jax.geometry.networks import OUTPUTS, Output
 from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial
-from lottery_jax.neuron_pruning.reduction import FEW, decide, draw, search, search_first
+from lottery_jax.neuron_pruning.reduction import draw, units
+from lottery_jax.unit_search import FEW, decide, most_units, search, search_first
 
-MAX_WIDTH = 500  # where at most `FEW` neurons are kept
-MAX_WIDTH_ANY = 64  # otherwise
+MAX_WIDTH_ANY = most_units(FEW + 1)  # where any number of neurons is kept
 
-_CAPACITIES = (8, 16, 32, 64, 128, 256, MAX_WIDTH)  # widths up to one of them share a compilation
+# Widths up to one of them share a compilation.
+_CAPACITIES = (8, 16, 32, 64, 128, 256, 500, 1000, 2048, 4096, 8192, 16384, 65536)
 
 
 def experiment(
@@ -33,11 +34,12 @@ def experiment(
     dim
         Input dimension, 2 to 64.
     width
-        Number of neurons before pruning, 1 to 500.
+        Number of neurons before pruning, at least 1; at most 65536, 16384, 2048, 1000 where 1, 2,
+        3, 4 of them are kept, and 64 where more are.
     radius
         Radius of the ball; only epsilon / radius matters.
     max_kept
-        Largest number of neurons kept, 1 to 64; above 4, for widths to 64 in 2 or 3 dimensions.
+        Largest number of neurons kept, 1 to 64; more than 4 in 2 or 3 dimensions only.
         Where `width` is larger this counts a lower bound on the success of pruning with any number
         kept, and `bound` says so.
     output
@@ -62,7 +64,7 @@ def experiment(
     for name, value, low, high in (
         ("dim", dim, 2, 64),
         ("max_kept", max_kept, 1, MAX_WIDTH_ANY),
-        ("width", width, 1, MAX_WIDTH),
+        ("width", width, 1, most_units(1)),
     ):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name}={value!r} must be an integer")
@@ -77,6 +79,11 @@ def experiment(
         raise ValueError(
             f"{max_kept=} of {width=} neurons in {dim=}: more than {FEW} kept neurons can be "
             f"searched up to width {MAX_WIDTH_ANY} in 2 or 3 dimensions; use max_kept={FEW}"
+        )
+    most = most_units(max_kept)
+    if width > most:
+        raise ValueError(
+            f"{width=}: at most {most} neurons can be searched with {max_kept=}; keep fewer of them"
         )
     if not 0 < radius < math.inf:
         raise ValueError(f"{radius=} must be positive and finite")
@@ -102,7 +109,7 @@ def experiment(
         at_width=functools.partial(
             _at_width, dim=dim, radius=radius, max_kept=max_kept, output=output
         ),
-        max_width=MAX_WIDTH if max_kept <= FEW else MAX_WIDTH_ANY,
+        max_width=most,
         seconds_per_draw=lambda: 3e-4 + 6e-12 * width ** min(max_kept, 4) * 1.3 ** (max_kept - 4),
         bytes_per_draw=lambda: 4.0 * (16 + 4 * dim) * capacity ** ((min(max_kept, 4) + 1) // 2),
     )
@@ -119,7 +126,7 @@ def _trials(dim: int, capacity: int, max_kept: int, output: Output):
     def trial(key: Key[Array, ""], epsilons: Float[Array, " eps"], parameters) -> Trial:
         tolerances = epsilons / parameters["radius"]
         match = search(
-            draw(key, dim=dim, num_neurons=capacity),
+            units(draw(key, dim=dim, num_neurons=capacity)),
             parameters["width"],
             least=jnp.min(tolerances),
             most=jnp.max(tolerances),
@@ -130,12 +137,12 @@ def _trials(dim: int, capacity: int, max_kept: int, output: Output):
         return Trial(hits, ~hits & (match.error_low <= tolerances))
 
     def first_width(key: Key[Array, ""], epsilon: Float[Array, ""], parameters) -> FirstWidth:
-        network = draw(key, dim=dim, num_neurons=capacity)
+        neurons = units(draw(key, dim=dim, num_neurons=capacity))
         tolerance, most = epsilon / parameters["radius"], parameters["width"]
         how = functools.partial(decide, tolerance=tolerance, max_kept=max_kept, output=output)
         if max_kept > FEW:
-            return first_width_by_bisection(lambda width: how(network, width), most)
-        first = search_first(network, most, tolerance=tolerance, max_kept=max_kept, output=output)
+            return first_width_by_bisection(lambda width: how(neurons, width), most)
+        first = search_first(neurons, most, tolerance=tolerance, max_kept=max_kept, output=output)
         return FirstWidth(first.certain, first.possible)
 
     return trial, first_width

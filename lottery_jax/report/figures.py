@@ -170,7 +170,7 @@ def item_curves(rows: Sequence[ItemsRow]) -> Axes:
 
 
 def _curve_label(row: WidthRow) -> str:
-    kept = "" if row.pruning == "weight" else ", any number kept"
+    kept = "" if (row.pruning, row.output) == ("weight", "relu") else ", any number kept"
     if row.max_kept is not None:
         kept = f", at most {row.max_kept} kept"
     side = f" ({row.one_sided} bound)" if row.one_sided else ""

@@ -4,7 +4,7 @@ import csv
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, is_dataclass
 from typing import Any
 
 
@@ -36,10 +36,7 @@ _COLUMNS = [field.name for field in fields(WidthRow)]
 
 def write_widths(path: str | os.PathLike, rows: Sequence[WidthRow]) -> None:
     """Write the rows as CSV, columns as in `WidthRow`."""
-    with open(path, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(astuple(row) for row in rows)  # None is written as an empty cell
+    _write(path, _COLUMNS, map(astuple, rows))
 
 
 def read_widths(path: str | os.PathLike) -> list[WidthRow]:
@@ -62,12 +59,33 @@ def read_widths(path: str | os.PathLike) -> list[WidthRow]:
         ) from error
 
 
-def write_rows(path: str | os.PathLike, rows: Sequence[tuple]) -> None:
-    """Write records of one NamedTuple type as CSV, its fields as columns; None is an empty cell."""
+def write_rows(path: str | os.PathLike, rows: Sequence[Any]) -> None:
+    """Write records of one type, NamedTuple or dataclass, as CSV with their fields as columns.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from typing import NamedTuple
+    >>> class Point(NamedTuple):
+    ...     steps: int
+    ...     share: float | None
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_rows(Path(folder) / "points.csv", [Point(1, 0.5), Point(2, None)])
+    ...     (Path(folder) / "points.csv").read_text().splitlines()
+    ['steps,share', '1,0.5', '2,']
+    """
+    if is_dataclass(rows[0]):
+        _write(path, [field.name for field in fields(rows[0])], map(astuple, rows))
+    else:
+        _write(path, rows[0]._fields, rows)
+
+
+def _write(path, columns, rows) -> None:
     with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(type(rows[0])._fields)  # pyright: ignore[reportAttributeAccessIssue]
-        writer.writerows(rows)
+        writer.writerow(columns)
+        writer.writerows(rows)  # None is written as an empty cell
 
 
 def _parse(line: dict[str, str]) -> WidthRow:

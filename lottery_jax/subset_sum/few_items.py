@@ -51,8 +51,8 @@ def few_items_within(
     Parameters
     ----------
     items
-        Shape (item, dim), any units: at most 1000 items, or 128 where `max_kept` is 5 or 6. Shape
-        (batch, item, dim) for many instances.
+        Shape (item, dim), any units: at most 65536, 16384, 2048, 1000, 128 and 128 items
+        where `max_kept` is 1, 2, 3, 4, 5 and 6. Shape (batch, item, dim) for many instances.
     targets
         Shape (dim,), same units, or (batch, dim).
     max_kept
@@ -132,10 +132,12 @@ def _check(items, targets, max_kept, groups) -> tuple[Problem, np.ndarray | None
         raise ValueError(f"{max_kept=} must be an integer from 1 to {max(MOST_ITEMS)}")
     most = MOST_ITEMS[max_kept]
     if not 0 < problem.num_items <= most:
-        pairs = max(kept for kept in MOST_ITEMS if MOST_ITEMS[kept] == max(MOST_ITEMS.values()))
+        fewer = max(
+            [kept for kept in MOST_ITEMS if MOST_ITEMS[kept] >= problem.num_items], default=1
+        )
         raise ValueError(
             f"{problem.num_items} items: between 1 and {most} can be searched with {max_kept=}; "
-            f"up to {MOST_ITEMS[pairs]} with max_kept={pairs}, or search a part of the items for "
+            f"up to {MOST_ITEMS[fewer]} with max_kept={fewer}, or search a part of the items for "
             "an upper limit on the least error"
         )
     if groups is not None:

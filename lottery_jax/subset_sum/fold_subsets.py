@@ -42,7 +42,8 @@ from lottery_jax.subset_sum.tile_plan import (
 
 BATCH = 32  # survivors of a tile tested in full at a time
 BUFFER = 2 * BATCH  # half of it is handed to the caller at a time
-MOST_ITEMS = {1: 1000, 2: 1000, 3: 1000, 4: 1000, 5: 128, 6: 128}  # by the most items kept
+# By the most items kept.
+MOST_ITEMS = {1: 65536, 2: 16384, 3: 2048, 4: 1000, 5: 128, 6: 128}
 _SHRUNK = 0.85  # the words are made anew when the box is narrower than this share of theirs
 
 

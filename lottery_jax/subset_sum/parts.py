@@ -16,8 +16,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-BITS_OF_ITEM = 10  # a part is one word: the numbers of three items; 2**10 - 1 is never an item
-_NO_ITEM = 2**BITS_OF_ITEM - 1
+_BITS_OF_PART = 30  # a part is one word, shared out among the numbers of its items
 _FINEST = 20  # bits of a place: float32 rounds the products to an eighth of a step
 _COARSEST = 15  # with fewer, one step holds too many parts, and a second sort pays
 _BLOCK = 32  # windows begin and end at multiples of this
@@ -34,7 +33,7 @@ class Grid(NamedTuple):
 class Parts(NamedTuple):
     """All parts of at most a given size, sorted by their place."""
 
-    members: Int[Array, " part"]  # three item numbers, ascending; N stands for "no item"
+    members: Int[Array, " part"]  # item numbers, ascending; N stands for "no item"
     places: Int[Array, " part"]  # ascending
     count: Int[Array, ""]  # type: ignore[override]  # parts in use; the others come last
 
@@ -94,7 +93,8 @@ def list_parts(
 
 def items_of(members: Int[Array, " part"], size: int) -> list[Int[Array, " part"]]:
     """The items of each part, ascending; N stands for "no item"."""
-    return [(members >> (BITS_OF_ITEM * number)) & _NO_ITEM for number in range(size)]
+    bits = _bits_of_item(size)
+    return [(members >> (bits * number)) & (2**bits - 1) for number in range(size)]
 
 
 def has_distinct_groups(
@@ -167,22 +167,30 @@ def count_parts(capacity: int, size: int) -> int:
     return sum(comb(capacity, kept) for kept in range(size + 1))
 
 
+def _bits_of_item(size: int) -> int:
+    """Bits of the number of an item; the largest such number is never an item."""
+    return _BITS_OF_PART // max(size, 1)
+
+
 @functools.cache
 def _members(capacity: int, size: int) -> np.ndarray:
     """The parts by number; those of the first n items come first, for every n."""
-    listed = [np.full((1, 3), capacity)]
     number = np.arange(capacity)
+    listed = [np.zeros((1, 0), np.int64)]
     if size >= 1:
-        listed.append(np.stack([number, *2 * [np.full(capacity, capacity)]], axis=1))
-    for kept in range(2, size + 1):
-        pairs = np.argwhere(np.tri(capacity, k=-1, dtype=bool).T)
-        if kept == 2:
-            listed.append(np.insert(pairs, 2, capacity, axis=1))
-        else:
-            triples = [np.insert(pairs[pairs[:, 1] < last], 2, last, axis=1) for last in number]
-            listed.append(np.concatenate(triples))
-    members = np.concatenate(listed)
-    # By the highest item that there is; "no item" counts as lower than all.
-    highest = np.max(np.where(members < capacity, members, -1), axis=1)
+        listed.append(number[:, None])
+    if size >= 2:
+        listed.append(np.stack(np.triu_indices(capacity, k=1), axis=1))
+    if size >= 3:
+        pairs = listed[2]
+        triples = [np.insert(pairs[pairs[:, 1] < last], 2, last, axis=1) for last in number]
+        listed.append(np.concatenate(triples))
+    highest = np.concatenate([np.max(each, axis=1, initial=-1) for each in listed])
+    members = np.concatenate(
+        [
+            np.pad(each, ((0, 0), (0, size - each.shape[1])), constant_values=capacity)
+            for each in listed
+        ]
+    )
     members = members[np.argsort(highest, kind="stable")]
-    return (members << BITS_OF_ITEM * np.arange(3)).sum(axis=1).astype(np.int32)
+    return (members << _bits_of_item(size) * np.arange(size)).sum(axis=1).astype(np.int32)

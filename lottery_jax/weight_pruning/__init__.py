@@ -1,6 +1,7 @@
 """Weight pruning of random networks: the width that contains one ReLU neuron."""
 
 from lottery_jax.weight_pruning.experiment import experiment
+from lottery_jax.weight_pruning.few_neurons import few_neurons
 from lottery_jax.weight_pruning.reduction import (
     Instance,
     SubsetSums,
@@ -19,6 +20,7 @@ __all__ = [
     "criterion",
     "draw",
     "experiment",
+    "few_neurons",
     "lift",
     "search",
     "subset_sums",

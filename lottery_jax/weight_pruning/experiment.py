@@ -52,7 +52,7 @@ def experiment(*, dim: int, width: int, radius: float = 2.0, output: str = "relu
     if output != "relu":
         raise ValueError(
             f"{output=}: the construction needs output='relu'; with a linear output neurons must "
-            "match the kink of the target, which is what neuron_pruning measures"
+            "match the kink of the target: use weight_pruning.few_neurons"
         )
     for name, value in (("dim", dim), ("width", width)):
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:

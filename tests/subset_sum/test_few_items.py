@@ -98,7 +98,9 @@ def test_no_item_is_kept_twice():
     assert float(match.error) == 2.25
 
 
-@pytest.mark.parametrize(("num_items", "max_kept"), [(1000, 4), (100, 6), (128, 5)])
+@pytest.mark.parametrize(
+    ("num_items", "max_kept"), [(65536, 1), (16384, 2), (2048, 3), (1000, 4), (100, 6), (128, 5)]
+)
 def test_a_planted_subset_of_many_is_never_missed(num_items, max_kept):
     rng = np.random.default_rng(num_items)
     items = rng.normal(size=(num_items, 6)).astype(np.float32)
@@ -209,7 +211,11 @@ def test_answers_do_not_depend_on_x64():
         (dict(items=[[1.0]], targets=[1.0], max_kept=1, tolerance=np.inf), "tolerance=inf"),
         (dict(items=[[np.nan]], targets=[1.0], max_kept=1, tolerance=1.0), r"items \[0\]"),
         (dict(items=[1.0], targets=1.0, max_kept=1, tolerance=1.0), r"\(item, 1\)"),
-        (dict(items=np.zeros((1001, 1)), targets=[1.0], max_kept=1, tolerance=1.0), "1001 items"),
+        (
+            dict(items=np.zeros((1001, 1)), targets=[1.0], max_kept=4, tolerance=1.0),
+            "1001 items: between 1 and 1000 .*max_kept=4; up to 2048 with max_kept=3",
+        ),
+        (dict(items=np.zeros((65537, 1)), targets=[1.0], max_kept=1, tolerance=1.0), "65537 items"),
         (
             dict(items=np.zeros((129, 1)), targets=[1.0], max_kept=5, tolerance=1.0),
             "129 items: between 1 and 128 .*max_kept=5; up to 1000 with max_kept=4",

@@ -1,0 +1,190 @@
+"""The width that neuron pruning needs as a power of the accuracy, by the number of neurons kept.
+
+One kept neuron must lie within epsilon of the target in all d of its coordinates: the width grows
+like (1/epsilon)^d. With k kept, k - 1 of them may be replaced by others as long as the sum is
+right: the conjecture is d - 1 + 1/k, and d - 1 where any number may be kept, because a kink within
+epsilon of the target's is needed in any case. Theorem 1 bounds the width from below by d / epsilon.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lottery_jax import curves
+from lottery_jax.curves import ANY, Curve, fit
+from lottery_jax.neuron_pruning.single_neuron import success_gaussian
+from lottery_jax.proof.verdict import Verdict
+from lottery_jax.report.fits import Slope
+from lottery_jax.report.tables import WidthRow, format_table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+NAME = "exponents"
+QUESTION = "Which power of 1/epsilon is the width, by the dimension and the number of neurons kept?"
+COUNTED = ("neuron_pruning",)
+FINEST = 4.0  # exponents are fitted once more to the accuracies within this factor of the finest
+
+_PLANE = (0.4, 0.2, 0.1, 0.05, 0.025, 0.0126)
+_SPACE = (0.4, 0.25, 0.16, 0.1, 0.08)
+_FOUR = (0.4, 0.3, 0.22, 0.16)
+
+FULL = (
+    Curve("neuron", "linear", 2, _PLANE, 400, 45, 2.0, max_kept=1),
+    Curve("neuron", "linear", 2, _PLANE, 400, 22, 1.4, max_kept=2),
+    Curve("neuron", "linear", 2, _PLANE, 400, 19, 1.15, max_kept=3),
+    Curve("neuron", "linear", 2, _PLANE, 400, 18, 1.05, max_kept=4),
+    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 400, 17, 0.8, max_kept=5),
+    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 400, 17, 0.7, max_kept=6),
+    Curve("neuron", "linear", 2, (0.4, 0.28, 0.2, 0.14), 400, 17, 0.65, max_kept=ANY),
+    Curve("neuron", "linear", 3, _SPACE, 400, 131, 3.0, max_kept=1),
+    Curve("neuron", "linear", 3, _SPACE, 400, 58, 2.3, max_kept=2),
+    Curve("neuron", "linear", 3, _SPACE, 400, 40, 2.0, max_kept=3),
+    Curve("neuron", "linear", 3, _SPACE, 300, 38, 1.7, max_kept=4),
+    Curve("neuron", "linear", 3, (0.4, 0.3), 200, 30, 1.4, max_kept=ANY),
+    Curve("neuron", "linear", 4, _FOUR, 400, 475, 4.1, max_kept=1),
+    Curve("neuron", "linear", 4, _FOUR, 400, 137, 3.1, max_kept=2),
+    Curve("neuron", "linear", 4, _FOUR, 256, 88, 2.7, max_kept=3),
+    Curve("neuron", "linear", 4, (0.4, 0.3, 0.22), 256, 76, 2.4, max_kept=4),
+    Curve("neuron", "linear", 4, (0.16,), 64, 760, 2.4, max_kept=4),
+)
+
+QUICK = (
+    Curve("neuron", "linear", 2, (0.4, 0.2, 0.1), 128, 45, 2.0, max_kept=1),
+    Curve("neuron", "linear", 2, (0.4, 0.2, 0.1), 128, 22, 1.3, max_kept=2),
+    Curve("neuron", "linear", 2, (0.4, 0.2, 0.1), 128, 18, 1.0, max_kept=4),
+    Curve("neuron", "linear", 3, (0.4, 0.3, 0.2), 128, 58, 2.2, max_kept=2),
+)
+
+plan = curves.plan
+measure = curves.measure
+
+
+def prediction(dim: int, max_kept: int | None) -> float:
+    """The conjectured exponent: d - 1 + 1/k, and d - 1 where any number is kept."""
+    return dim - 1 + (0 if max_kept is None else 1 / max_kept)
+
+
+def finest(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> list[WidthRow]:
+    """The points of a curve within a factor `FINEST` of its finest accuracy."""
+    points = [row for row in rows if row.curve == curve]
+    least = min(row.epsilon for row in points)
+    return [row for row in points if row.epsilon <= 1.001 * FINEST * least]
+
+
+def one_neuron(dim: int, epsilon: float) -> int:
+    """The width at which one kept neuron succeeds in half of the draws, in closed form.
+
+    Examples
+    --------
+    >>> one_neuron(2, 0.4)
+    44
+    """
+    return math.ceil(math.log(0.5) / math.log1p(-success_gaussian(dim, epsilon)))
+
+
+def describe(rows: Sequence[WidthRow]) -> str:
+    """The widths, the exponents beside the predictions, and what they say."""
+    header = ["d", "kept", "epsilon", "width", "low", "high", "trials", "closed form"]
+    cells = []
+    for row in rows:
+        known = one_neuron(row.dim, row.epsilon) if row.max_kept == 1 else None
+        what = [row.dim, curves.kept(row), row.epsilon]
+        cells.append([*what, row.width, row.width_low, row.width_high, row.trials, known])
+    lines = [
+        "Neurons before pruning at which half of the random networks contain an epsilon-",
+        "approximation on the unit ball (linear output, 95 % exact limits):",
+        "",
+        format_table(header, cells),
+        "",
+        "Exponents a of width ~ (1/epsilon)^a, with 95 % limits of weighted least squares:",
+        "",
+        format_table(
+            ["d", "kept", "decades", "exponent", "finest", "predicted"],
+            [_exponents(rows, curve) for curve in _curves(rows)],
+        ),
+        "",
+        _reading(rows),
+    ]
+    return "\n".join(lines)
+
+
+def draw(rows: Sequence[WidthRow]) -> "Axes":
+    """Width against 1/epsilon, one curve for each dimension and number of neurons kept."""
+    from lottery_jax.report import figures
+
+    ax = figures.width_curves(None, rows)
+    ax.set_title(
+        "Neuron pruning: fewer kept neurons cost a power of 1/ε\n(bands: 95 % exact limits)",
+        fontsize="medium",
+    )
+    return ax
+
+
+def verdicts(rows: Sequence[WidthRow]) -> list[Verdict]:
+    """Theorem 1 beside the exponents: at d = 2 they may reach its 1, above they exceed it."""
+    found = []
+    for dim in sorted({row.dim for row in rows}):
+        curve = max(each for each in _curves(rows) if each[2] == dim and each[3])
+        slope = _fine_slope(rows, curve)
+        if slope is None:
+            continue
+        is_above = slope.low > 1
+        found.append(
+            Verdict(
+                lemma=f"Theorem 1, d = {dim}",
+                claim="width of at least c d/epsilon: an exponent of at least 1",
+                measured=f"exponent {slope} with at most {curve[3]} kept, at the finest accuracies",
+                verdict="holds with other constants" if slope.high >= 1 else "fails",
+                command="lottery-jax run exponents",
+            )
+        )
+        if is_above:
+            found[-1] = found[-1]._replace(
+                claim=found[-1].claim + " (here more is needed: the bound is not tight in epsilon)"
+            )
+    return found
+
+
+def _curves(rows: Sequence[WidthRow]) -> list[tuple[str, str, int, int]]:
+    return list(dict.fromkeys(row.curve for row in rows))
+
+
+def _fine_slope(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> Slope | None:
+    return fit(finest(rows, curve), curve)
+
+
+def _exponents(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> list:
+    points = [row for row in rows if row.curve == curve]
+    decades = math.log10(max(r.epsilon for r in points) / min(r.epsilon for r in points))
+    whole, fine = fit(rows, curve), _fine_slope(rows, curve)
+    predicted = prediction(points[0].dim, points[0].max_kept)
+    return [
+        points[0].dim,
+        curves.kept(points[0]),
+        round(decades, 2),
+        "" if whole is None else str(whole),
+        "" if fine is None else str(fine),
+        round(predicted, 3),
+    ]
+
+
+def _reading(rows: Sequence[WidthRow]) -> str:
+    """One paragraph, all of whose numbers are those of the rows."""
+    inside, outside = [], []
+    for curve in _curves(rows):
+        slope = _fine_slope(rows, curve)
+        if slope is None:
+            continue
+        dim, kept = curve[2], curve[3]
+        expected = prediction(dim, kept or None)
+        name = f"d = {dim}, {f'at most {kept}' if kept else 'any number'} kept"
+        (inside if slope.low <= expected <= slope.high else outside).append(
+            f"{name}: {slope} against {expected:.2f}"
+        )
+    text = (
+        "Reading: each further neuron that may be kept lowers the power of 1/epsilon that neuron "
+        "pruning pays. At the finest accuracies the exponents agree with d - 1 + 1/k, within their "
+        f"limits, for {len(inside)} of {len(inside) + len(outside)} curves"
+    )
+    return text + ("." if not outside else "; the others are " + "; ".join(outside) + ".")
