@@ -21,21 +21,23 @@ how often it does.
 
 import functools
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray
+from jaxtyping import Array, Int32, Key
 
 from lottery_jax import geometry
-from lottery_jax.core import keys
-from lottery_jax.geometry.hull_gap import hull_gap_sorted
-from lottery_jax.montecarlo.experiment import Experiment, identity
+from lottery_jax.montecarlo.experiment import Experiment
+from lottery_jax.neuron_pruning.process_path import (
+    MAX_BINS,
+    MAX_CAP,
+    MAX_STEPS,
+    capacities,
+    run,
+)
 
 NAMES = ("original", "own", "copy", "chain")
-MAX_STEPS, MAX_BINS, MAX_CAP = 256, 512, 16
 
 _MOVES = ("down", "stay", "up", "held")  # held: would go up but for the cap
 
@@ -47,33 +49,6 @@ class Chain(NamedTuple):
     q: float
     up: tuple[float, ...]  # chance of "own" to go up from 0, ..., T; at T to go up but for the cap
     down: tuple[float, ...]  # chance of "own" to go down
-
-
-class Draw(NamedTuple):
-    """What one path is made of: the mirrored target first, then the neurons in their order."""
-
-    places: Float[Array, " kink"]
-    jumps: Float[Array, " kink"]
-    bins: Int32[Array, " kink"]  # the number of bins where the kink falls outside
-    coins: Float[Array, " step"]  # uniform, for the chain
-
-
-class Path(NamedTuple):
-    """The number of broken bins before the first step and after every step."""
-
-    original: Int32[Array, " time"]
-    own: Int32[Array, " time"]
-    copy: Int32[Array, " time"]
-    chain: Int32[Array, " time"]
-    is_held: Bool[Array, " step"]  # "own" leaves the neuron out
-    is_undecided: Bool[Array, ""]  # rounding cannot tell whether some bin is broken
-
-
-class Address(NamedTuple):
-    """Where a path is drawn: chunk and lane of the experiment's stream."""
-
-    chunk: int
-    lane: int
 
 
 def experiment(
@@ -150,7 +125,7 @@ def experiment(
     return Experiment(
         name="process",
         settings=(*settings, *rates),
-        count=_count(*_capacities(steps, bins)),
+        count=_count(*capacities(steps, bins)),
         parameters=(*settings, *rates),
         lanes=1024,
         vmap_lanes={"cpu": 128, "gpu": 1024, "tpu": 1024},
@@ -159,99 +134,12 @@ def experiment(
     )
 
 
-def find_violations(
-    experiment: Experiment, *, key: PRNGKeyArray, chunks: Sequence[int], reading: str = "own"
-) -> list[Address]:
-    """Where the capped process exceeds the original one, in the order of the addresses.
-
-    Parameters
-    ----------
-    experiment
-        From `experiment`, with the key that its counts were collected with.
-    chunks
-        Chunk numbers to look through.
-    reading
-        "own" or "copy".
-
-    Raises
-    ------
-    ValueError
-        For another reading.
-
-    Examples
-    --------
-    >>> from lottery_jax.core import root
-    >>> every = experiment(length=1.0, constant=0.05, cap=1, steps=16)
-    >>> find_violations(every, key=root(0), chunks=[0], reading="copy")
-    []
-    """
-    if reading not in ("own", "copy"):
-        raise ValueError(f"{reading=} must be 'own' or 'copy'")
-    stream = keys.stream(key, identity(experiment, epsilons=(), key=key, kind="counts"))
-    capacities, parameters = _capacities_of(experiment), experiment.scalars()
-
-    @jax.jit
-    def is_violated(chunk_key, parameters):
-        def one(lane):
-            path = _run(keys.lane(chunk_key, lane), parameters, *capacities)[1]
-            return jnp.any(getattr(path, reading) > path.original) & ~path.is_undecided
-
-        return lax.map(one, jnp.arange(experiment.lanes, dtype=jnp.int32), batch_size=128)
-
-    found = []
-    for chunk in chunks:
-        flags = is_violated(keys.chunk(stream, chunk), parameters)
-        found += [Address(chunk, int(lane)) for lane in jnp.flatnonzero(flags)]
-    return found
-
-
-def replay(experiment: Experiment, address: Address, *, key: PRNGKeyArray) -> tuple[Draw, Path]:
-    """One path again, from its address alone: what was drawn, and what the processes did.
-
-    Parameters are those of `find_violations`. Kinks and times beyond the steps of the experiment
-    are cut off.
-
-    Examples
-    --------
-    >>> from lottery_jax.core import root
-    >>> few = experiment(length=0.5, constant=0.02, cap=3, steps=4)
-    >>> draw, path = replay(few, Address(chunk=0, lane=5), key=root(0))
-    >>> draw.bins.tolist(), path.original.tolist()
-    ([3, 2, 1, 7, 5], [1, 2, 3, 3, 4])
-    """
-    stream = keys.stream(key, identity(experiment, epsilons=(), key=key, kind="counts"))
-    lane_key = keys.lane(keys.chunk(stream, address.chunk), address.lane)
-    steps = int(dict(experiment.settings)["steps"])
-    drawn, path = _program(*_capacities_of(experiment))(lane_key, experiment.scalars())
-    drawn = Draw(
-        places=drawn.places[: steps + 1],
-        jumps=drawn.jumps[: steps + 1],
-        bins=jnp.minimum(drawn.bins[: steps + 1], _num_bins(experiment)),
-        coins=drawn.coins[:steps],
-    )
-    path = Path(
-        original=path.original[: steps + 1],
-        own=path.own[: steps + 1],
-        copy=path.copy[: steps + 1],
-        chain=path.chain[: steps + 1],
-        is_held=path.is_held[:steps],
-        is_undecided=path.is_undecided,
-    )
-    return drawn, path
-
-
-@functools.cache
-def _program(steps: int, bins: int):
-    """One path by itself, compiled."""
-    return jax.jit(functools.partial(_run, steps=steps, bins=bins))
-
-
 @functools.cache
 def _count(steps: int, bins: int):
     """The counts of one path; one program for all settings up to these capacities."""
 
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
-        _, path = _run(key, parameters, steps, bins)
+        _, path = run(key, parameters, steps, bins)
         every = jnp.stack(path[:4])
         is_in = jnp.arange(steps + 1, dtype=jnp.int32) <= parameters["steps"]
         is_step = is_in[1:]
@@ -294,114 +182,6 @@ def _moves(process, is_held, is_step, num_states: int) -> Int32[Array, "state mo
         for each, size in ((process[:-1], num_states), (move, len(_MOVES)))
     )
     return jnp.einsum("ts,tm->sm", jnp.where(is_step[:, None], states, 0), moves)
-
-
-def _capacities_of(experiment: Experiment) -> tuple[int, int]:
-    return _capacities(int(dict(experiment.settings)["steps"]), _num_bins(experiment))
-
-
-def _num_bins(experiment: Experiment) -> int:
-    settings = dict(experiment.settings)
-    return geometry.num_bins(float(settings["radius"]), float(settings["length"]))
-
-
-def _run(key: Key[Array, ""], parameters, steps: int, bins: int) -> tuple[Draw, Path]:
-    drawn = _draw(key, parameters, steps, bins)
-    return drawn, _walk(drawn, parameters, steps, bins)
-
-
-def _draw(key: Key[Array, ""], parameters, steps: int, bins: int) -> Draw:
-    """One path's neurons; the first n of them are the same for every number of steps."""
-    of_neurons, of_coins = keys.items(key, 2)
-    weights = jax.vmap(lambda key: jax.random.normal(key, (3,), jnp.float32))(
-        keys.items(of_neurons, steps)
-    )
-    coins = jax.vmap(lambda key: jax.random.uniform(key, (), jnp.float32))(
-        keys.items(of_coins, steps)
-    )
-    kinks = geometry.breakpoints(weights[:, :2], weights[:, 2])
-    places = jnp.concatenate([parameters["target"][None], kinks.places[:, 0]])
-    jumps = jnp.concatenate([jnp.full((1,), -1, jnp.float32), kinks.jumps[:, 0]])
-    edges = geometry.bin_edges(parameters["radius"], parameters["length"], num=bins)
-    is_in = jnp.arange(steps + 1, dtype=jnp.int32) <= parameters["steps"]
-    numbers = jnp.where(is_in, geometry.bin_of(places, edges), bins)
-    return Draw(places, jumps, numbers, coins)
-
-
-class _State(NamedTuple):
-    """Both configurations after some steps."""
-
-    is_broken: Bool[Array, "2 bin"]  # original, own
-    is_kept: Bool[Array, " kink"]  # by "own", kinks sorted by place
-    counts: tuple[Int32[Array, ""], ...]  # original, own, copy, chain
-    is_undecided: Bool[Array, ""]
-
-
-def _walk(draw: Draw, parameters, steps: int, bins: int) -> Path:
-    cap, p, q = (parameters[name] for name in ("cap", "p", "q"))
-    up, down = (
-        jnp.stack([parameters[f"{name}_{state}"] for state in range(MAX_CAP + 1)])
-        for name in ("up", "down")
-    )
-    edges = geometry.bin_edges(parameters["radius"], parameters["length"], num=bins)
-    order = jnp.argsort(draw.places)  # also the number of the step that adds each kink
-    places, jumps, owners = draw.places[order], draw.jumps[order], draw.bins[order]
-    numbers = jnp.arange(bins, dtype=jnp.int32)[None]
-
-    def step(state: _State, this):
-        number, bin_, coin = this
-        is_here, is_new = owners == bin_, order == number
-        left, right = edges[bin_], edges[jnp.minimum(bin_ + 1, bins)]
-        gap = jax.vmap(lambda is_in: hull_gap_sorted(places, jumps, is_in, left, right))(
-            jnp.stack([is_here & (order <= number), is_here & (state.is_kept | is_new)])
-        )
-        is_broken, is_possible = geometry.breaks(
-            gap.height, gap.band, length=parameters["length"], constant=parameters["constant"]
-        )
-        is_open = jnp.any(is_possible & ~is_broken)
-        was_broken = jnp.any(state.is_broken & (numbers == bin_), axis=1)
-        original, own, copy, chain = state.counts
-        move = is_broken.astype(jnp.int32) - was_broken.astype(jnp.int32)
-        is_held = (move[1] == 1) & (own >= cap)
-        is_broken = is_broken & jnp.stack([jnp.array(True), ~is_held])
-        own_move = jnp.where(is_held, 0, move[1])
-        stay = jnp.maximum(1 - up[own] - down[own], 1e-9)
-        rises = (move[1] == 1) & (coin * up[own] < p) & (chain < cap)
-        falls = (move[1] == -1) | ((move[1] == 0) & (coin * stay < q - down[own]))
-        falls = falls & (chain > 0)
-        counts = (
-            original + move[0],
-            own + own_move,
-            jnp.clip(copy + move[0], 0, cap),
-            chain + rises.astype(jnp.int32) - falls.astype(jnp.int32),
-        )
-        after = _State(
-            is_broken=jnp.where(numbers == bin_, is_broken[:, None], state.is_broken),
-            is_kept=state.is_kept | (is_new & ~is_held),
-            counts=counts,
-            is_undecided=state.is_undecided | is_open,
-        )
-        return after, (*counts, is_held)
-
-    one = jnp.int32(1)
-    start = _State(
-        is_broken=jnp.broadcast_to(numbers == draw.bins[0], (2, bins)),
-        is_kept=order == 0,
-        counts=(one, one, one, one),
-        is_undecided=jnp.array(False),
-    )
-    each_step = jnp.arange(1, steps + 1, dtype=jnp.int32), draw.bins[1:], draw.coins
-    last, (*processes, is_held) = lax.scan(step, start, each_step)
-    processes = [jnp.concatenate([one[None], each]) for each in processes]
-    return Path(*processes, is_held=is_held, is_undecided=last.is_undecided)
-
-
-def _capacities(steps: int, bins: int) -> tuple[int, int]:
-    """Sizes of the compiled program, shared by all smaller settings."""
-    return (
-        next(size for size in (16, 32, 64, 128, MAX_STEPS) if size >= steps),
-        next(size for size in (8, 16, 32, 64, 128, MAX_BINS) if size >= bins),
-    )
 
 
 def _check_target(place: float | None, radius: float, length: float, constant: float) -> float:

@@ -12,7 +12,7 @@ from lottery_jax.core import keys
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.geometry import breakpoint_laws
 from lottery_jax.montecarlo.counts import collect_counts
-from lottery_jax.neuron_pruning import birth_death, process
+from lottery_jax.neuron_pruning import birth_death, process, process_path, process_replay
 from tests.oracles import broken_bins as oracle
 from tests.oracles.rates import FALSE_ALARM, assert_rate
 
@@ -40,7 +40,7 @@ def _walked(draw, path, settings):
 
 def _check_path(experiment, address, settings) -> bool:
     """Whether the path was decided, and then step by step that of the oracle."""
-    draw, path = process.replay(experiment, address, key=keys.root(0))
+    draw, path = process_replay.replay(experiment, address, key=keys.root(0))
     if bool(path.is_undecided):
         return False
     original, own, copy = _walked(draw, path, settings)
@@ -58,7 +58,8 @@ def _check_path(experiment, address, settings) -> bool:
 def test_paths_are_those_of_exact_arithmetic(settings):
     experiment = process.experiment(**settings)
     decided = sum(
-        _check_path(experiment, process.Address(chunk=1, lane=lane), settings) for lane in range(40)
+        _check_path(experiment, process_replay.Address(chunk=1, lane=lane), settings)
+        for lane in range(40)
     )
     assert decided >= 38
 
@@ -69,7 +70,7 @@ def test_hundreds_of_paths(length):
     settings = dict(length=length, constant=0.06, cap=2, steps=60)
     experiment = process.experiment(**settings)
     decided = sum(
-        _check_path(experiment, process.Address(chunk=3, lane=lane), settings)
+        _check_path(experiment, process_replay.Address(chunk=3, lane=lane), settings)
         for lane in range(150)
     )
     assert decided >= 145
@@ -79,14 +80,14 @@ def test_a_violation_is_found_again_at_its_address():
     """Lemma 4 read as "own configuration": a path on which the cap makes more bins broken."""
     experiment = process.experiment(**SETTINGS)
     key, chunks = keys.root(0), range(2)
-    found = process.find_violations(experiment, key=key, chunks=chunks)
+    found = process_replay.find_violations(experiment, key=key, chunks=chunks)
     counts = collect_counts(
         experiment, key=key, trials=len(chunks) * experiment.lanes, progress=False
     )
     assert len(found) == counts.totals["violations"][0] > 0
-    assert process.find_violations(experiment, key=key, chunks=chunks, reading="copy") == []
+    assert process_replay.find_violations(experiment, key=key, chunks=chunks, reading="copy") == []
     for address in found[:3]:
-        draw, path = process.replay(experiment, address, key=key)
+        draw, path = process_replay.replay(experiment, address, key=key)
         original, own, _ = _walked(draw, path, SETTINGS)
         assert any(high > low for high, low in zip(own, original, strict=True))
         assert path.own.tolist() == own
@@ -100,7 +101,10 @@ def test_counts_are_those_of_the_paths():
     experiment = dataclasses.replace(process.experiment(**settings, chain=chain), lanes=64)
     key = keys.root(5)
     totals = collect_counts(experiment, key=key, trials=64, progress=False).totals
-    paths = [process.replay(experiment, process.Address(0, lane), key=key)[1] for lane in range(64)]
+    paths = [
+        process_replay.replay(experiment, process_replay.Address(0, lane), key=key)[1]
+        for lane in range(64)
+    ]
     paths = [path for path in paths if not bool(path.is_undecided)]
     assert totals["undecided"] == 64 - len(paths)
     every = np.array([[np.asarray(each) for each in path[:4]] for path in paths])
@@ -194,7 +198,7 @@ def test_the_first_step_has_the_exact_law():
 
 
 def test_draws_are_nested_in_the_steps():
-    draw = jax.jit(process._draw, static_argnums=(2, 3))
+    draw = jax.jit(process_path._draw, static_argnums=(2, 3))
     parameters = process.experiment(**(SETTINGS | dict(steps=16))).scalars()
     short, long = (draw(keys.lane(keys.root(1), 0), parameters, steps, 8) for steps in (16, 32))
     for small, large in zip(short, long, strict=True):
@@ -232,7 +236,7 @@ def test_wrong_settings_name_the_value(settings, message):
 
 def test_an_unknown_reading_is_refused():
     with pytest.raises(ValueError, match="reading='both'"):
-        process.find_violations(
+        process_replay.find_violations(
             process.experiment(**SETTINGS), key=keys.root(0), chunks=[0], reading="both"
         )
 
