@@ -7,12 +7,18 @@ number an upper bound (`bounds`); `montecarlo.splitting` estimates it for two an
 """
 
 import functools
+import math
 
+import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
-from lottery_jax.geometry.relu_sums import sup_on_sphere
+from lottery_jax.core import keys
+from lottery_jax.geometry.networks import TwoLayerNetwork, signed_vectors
+from lottery_jax.geometry.relu_sums import rounding_bound, sup_on_sphere
+from lottery_jax.montecarlo.experiment import Experiment, Trial
 from lottery_jax.montecarlo.splitting import RareEvent
+from lottery_jax.neuron_pruning.reduction import target
 
 MOST_KEPT = {2: 8, 3: 8, 4: 4, 5: 3, 6: 3}  # by dimension: beyond them a score costs too much
 
@@ -42,10 +48,7 @@ def event(*, dim: int, kept: int) -> RareEvent:
     >>> event(dim=2, kept=3).size
     9
     """
-    if dim not in MOST_KEPT:
-        raise ValueError(f"{dim=} must be one of {', '.join(map(str, MOST_KEPT))}")
-    if isinstance(kept, bool) or not isinstance(kept, int) or not 1 <= kept <= MOST_KEPT[dim]:
-        raise ValueError(f"{kept=} must be an integer from 1 to {MOST_KEPT[dim]} in {dim=}")
+    _check(dim, kept)
     return RareEvent(
         name="kept_network",
         settings=(("dim", dim), ("kept", kept)),
@@ -63,6 +66,56 @@ def _score(dim: int, kept: int):
         return error(weights.reshape(kept, dim + 1))
 
     return score
+
+
+def experiment(*, dim: int, kept: int, radius: float = 2.0) -> Experiment:
+    """The same draws, plainly counted: for accuracies at which p_k is not rare.
+
+    Parameters
+    ----------
+    dim, kept
+        As in `event`.
+    radius
+        Radius of the ball on which the target is approximated.
+
+    Raises
+    ------
+    ValueError
+        For settings outside their ranges.
+
+    Examples
+    --------
+    >>> experiment(dim=2, kept=1).bound
+    'exact'
+    """
+    _check(dim, kept)
+    if not 0 < radius < math.inf:
+        raise ValueError(f"{radius=} must be positive and finite")
+    return Experiment(
+        name="kept_network",
+        settings=(("dim", dim), ("kept", kept), ("radius", float(radius))),
+        trial=_trial(dim, kept),
+        parameters=(("radius", float(radius)),),
+        lanes=8192,
+        vmap_lanes={"cpu": 1024, "gpu": 8192, "tpu": 8192},
+    )
+
+
+@functools.cache
+def _trial(dim: int, kept: int):
+    def trial(key: Key[Array, ""], epsilons: Float[Array, " eps"], parameters) -> Trial:
+        def neuron(key: Key[Array, ""]) -> Float[Array, " weight"]:
+            return jax.random.normal(key, (dim + 1,), jnp.float32)
+
+        neurons = jax.vmap(neuron)(keys.items(key, kept))
+        signs, vectors = signed_vectors(TwoLayerNetwork(neurons[:, :dim], neurons[:, dim]))
+        error = sup_on_sphere(signs, vectors, target(dim))
+        band = rounding_bound(vectors, target(dim))
+        tolerance = epsilons / parameters["radius"]
+        hits = error + band <= tolerance
+        return Trial(hits, ~hits & (error - band <= tolerance))
+
+    return trial
 
 
 def error(neurons: Float[Array, "neuron weight"]) -> Float[Array, ""]:
@@ -85,5 +138,11 @@ def error(neurons: Float[Array, "neuron weight"]) -> Float[Array, ""]:
     0.0
     """
     hidden, output = neurons[:, :-1], neurons[:, -1]
-    target = jnp.zeros((hidden.shape[1],), neurons.dtype).at[0].set(1)
-    return sup_on_sphere(output, hidden, target)
+    return sup_on_sphere(output, hidden, target(hidden.shape[1]).astype(neurons.dtype))
+
+
+def _check(dim: int, kept: int) -> None:
+    if dim not in MOST_KEPT:
+        raise ValueError(f"{dim=} must be one of {', '.join(map(str, MOST_KEPT))}")
+    if isinstance(kept, bool) or not isinstance(kept, int) or not 1 <= kept <= MOST_KEPT[dim]:
+        raise ValueError(f"{kept=} must be an integer from 1 to {MOST_KEPT[dim]} in {dim=}")

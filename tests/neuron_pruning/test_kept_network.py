@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from lottery_jax.core import enable_x64, keys
+from lottery_jax.core.limits import limits_exact
+from lottery_jax.montecarlo import estimate as estimate_counts
 from lottery_jax.montecarlo import particles
 from lottery_jax.montecarlo.splitting import Rare, choose_levels, limits_of_mean, split
 from lottery_jax.neuron_pruning import bounds, kept_network, single_neuron
@@ -158,6 +160,27 @@ def test_the_limits_hold_in_nineteen_of_twenty_seeds(p):
     assert in_99 >= 19
 
 
+@pytest.mark.parametrize("trials", [100_000, pytest.param(10**6, marks=pytest.mark.slow)])
+def test_plain_counts_and_splitting_agree(trials):
+    """p_1 exactly and p_2 by both ways, at radius 2."""
+    for kept in (1, 2):
+        counted = kept_network.experiment(dim=2, kept=kept)
+        found = estimate_counts(
+            counted, key=keys.root(7), trials=trials, epsilons=[0.6], progress=False
+        )
+        low, high = limits_exact(
+            found.hits, found.trials, undecided=found.undecided, confidence=1 - FALSE_ALARM
+        )
+        if kept == 1:
+            expected = math.exp(bounds.log_success_one(2, 0.3))
+        else:
+            expected = estimate(
+                kept_network.event(dim=2, kept=2), 0.3, seed=8, repetitions=128
+            ).probability
+        assert low[0] <= expected <= high[0]
+        assert not low[0] <= 2 * expected <= high[0]
+
+
 def test_a_sweep_over_accuracies_shares_the_score():
     events = [kept_network.event(dim=3, kept=2) for _ in range(2)]
     assert events[0] == events[1]
@@ -176,5 +199,11 @@ def test_a_sweep_over_accuracies_shares_the_score():
     ],
 )
 def test_wrong_settings_name_the_value(settings, message):
-    with pytest.raises(ValueError, match=message):
-        kept_network.event(**settings)
+    for make in (kept_network.event, kept_network.experiment):
+        with pytest.raises(ValueError, match=message):
+            make(**settings)
+
+
+def test_a_wrong_radius_names_the_value():
+    with pytest.raises(ValueError, match="radius=inf"):
+        kept_network.experiment(dim=2, kept=1, radius=math.inf)
