@@ -2,7 +2,7 @@
 
 from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.collect import estimate
-from lottery_jax.montecarlo.counts import Counts, collect_counts
+from lottery_jax.montecarlo.counts import Counts, collect_counts, limits_jackknife
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial, identity
 from lottery_jax.montecarlo.store import Store, StoreError, merge_stores
@@ -21,6 +21,7 @@ __all__ = [
     "estimate",
     "first_width_by_bisection",
     "identity",
+    "limits_jackknife",
     "merge_stores",
     "threshold",
 ]

@@ -4,19 +4,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from lottery_jax.core import enable_x64, keys, make_mesh, root
 from lottery_jax.montecarlo import (
+    Counts,
     Estimates,
     Experiment,
     Store,
     StoreError,
     collect_counts,
     identity,
+    limits_jackknife,
     merge_stores,
 )
 from tests.montecarlo.toys import below
-from tests.oracles.rates import assert_rate
+from tests.oracles.rates import assert_rate, assert_rate_at_most
 
 RUN = {"key": root(0), "trials": 300, "progress": False}
 SIDES = jnp.arange(6, dtype=jnp.int32)
@@ -196,3 +199,66 @@ def test_wrong_arguments_are_refused(changed, match):
 def test_an_experiment_without_counts_is_refused():
     with pytest.raises(ValueError, match="below has no count; use estimate"):
         collect_counts(below(), **RUN)
+
+
+def _ratio(totals):
+    return float(totals["top"] / totals["bottom"])
+
+
+def _batches(random, num_chunks=20, draws=100):
+    """Sums of two numbers that depend on each other; the ratio of their means is 2."""
+    bottom = random.poisson(3, (num_chunks, draws))
+    top = 2 * bottom + random.integers(-4, 5, bottom.shape)
+    chunks = {"top": top.sum(axis=1), "bottom": bottom.sum(axis=1)}
+    totals = {name: np.asarray(each.sum()) for name, each in chunks.items()}
+    return Counts(num_chunks * draws, totals, chunks, 0.0)
+
+
+def test_the_jackknife_of_a_mean_is_the_limit_of_the_batch_means():
+    counts = _batches(np.random.default_rng(1))
+    found = limits_jackknife(
+        counts._replace(
+            chunks=counts.chunks | {"draws": np.full(20, 100)},
+            totals=counts.totals | {"draws": np.asarray(2000)},
+        ),
+        lambda totals: float(totals["top"] / totals["draws"]),
+        confidence=0.9,
+    )
+    means = counts.chunks["top"] / 100
+    reach = stats.t.ppf(0.95, 19) * means.std(ddof=1) / np.sqrt(20)
+    expected = [means.mean(), means.mean() - reach, means.mean() + reach]
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_jackknife_limits_cover_a_ratio():
+    random = np.random.default_rng(2)
+    runs, misses, narrow = 2000, 0, 0
+    for _ in range(runs):
+        value, low, high = limits_jackknife(_batches(random), _ratio, confidence=0.9)
+        misses += not low <= 2 <= high
+        narrow += not value - (value - low) / 2 <= 2 <= value + (high - value) / 2
+    # The limits are approximate: a fifth more misses than promised would still do.
+    assert_rate_at_most(misses, runs, 0.12)
+    with pytest.raises(AssertionError):
+        assert_rate_at_most(narrow, runs, 0.12)
+
+
+def test_values_without_a_finite_jackknife_are_open():
+    one = {"top": np.eye(1, 20, dtype=np.int64)[0], "bottom": np.ones(20, np.int64)}
+    counts = Counts(20, {name: np.asarray(each.sum()) for name, each in one.items()}, one, 0.0)
+
+    def log(totals):
+        with np.errstate(divide="ignore"):
+            return float(np.log(totals["top"] / totals["bottom"]))
+
+    value, low, high = limits_jackknife(counts, log)
+    assert value == pytest.approx(-np.log(20))
+    assert (low, high) == (-np.inf, np.inf)
+
+
+def test_limits_need_chunks_and_a_confidence():
+    few = _batches(np.random.default_rng(3), num_chunks=9)
+    with pytest.raises(ValueError, match="num_chunks=9 are too few"):
+        limits_jackknife(few, _ratio)
+    with pytest.raises(ValueError, match=r"confidence=1\.0"):
+        limits_jackknife(_batches(np.random.default_rng(3)), _ratio, confidence=1.0)
