@@ -141,13 +141,9 @@ def _count_single(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..
         return geometry.hull_gap(at * one, jump * one, one > 0, 0 * at, length)
 
     height, band = gap(position, jnp.float32(1))
-    thresholds = jnp.array([*CONSTANTS, STEEP / 16], jnp.float32)
-    certain, possible = geometry.breaks(
-        jnp.broadcast_to(height, thresholds.shape),
-        jnp.broadcast_to(band, thresholds.shape),
-        length=jnp.float32(1),
-        constant=thresholds,
-    )
+    certain, possible = jax.vmap(
+        lambda constant: geometry.breaks(height, band, length=1.0, constant=constant)
+    )(jnp.array([*CONSTANTS, STEEP / 16], jnp.float32))
     is_steep = jnp.abs(jump) > jnp.array(GAMMAS, jnp.float32)
     cell = jnp.minimum((position * NUM_CELLS).astype(jnp.int32), NUM_CELLS - 1)
     is_steep_here = (jnp.abs(jump) > STEEP) & (jnp.arange(NUM_CELLS, dtype=jnp.int32) == cell)
