@@ -156,12 +156,10 @@ def limits_jackknife(
     if not 0 < confidence < 1:
         raise ValueError(f"{confidence=} must lie strictly between 0 and 1, for example 0.95")
     value = statistic(counts.totals)
-    others = np.array(
-        [
-            statistic({name: counts.totals[name] - each[i] for name, each in counts.chunks.items()})
-            for i in range(num_chunks)
-        ]
-    )
+    others = np.empty(num_chunks)
+    for i in range(num_chunks):
+        rest = {name: counts.totals[name] - each[i] for name, each in counts.chunks.items()}
+        others[i] = statistic({name: np.asarray(each) for name, each in rest.items()})
     if not (math.isfinite(value) and np.all(np.isfinite(others))):
         return value, -math.inf, math.inf
     error = math.sqrt((num_chunks - 1) / num_chunks * np.sum((others - others.mean()) ** 2))
