@@ -68,17 +68,18 @@ def experiment(
 
     - ``violations[3]``: own > original, copy > original, chain > own, at any step;
     - ``zero[process, time]``: no broken bin; ``total[process, time]``: broken bins;
-    - ``original_moves[state, move]``, ``own_moves[state, move]``: steps by the state before them,
-      and by move: down, stay, up, held back by the cap;
-    - ``copy_moves[beyond, state, move]``: the same, where the original process is at most at T
-      before the step (beyond = 0) or above (beyond = 1).
+    - ``zero_alone[2, time]``: no broken bin in "original" alone of it and "own"; in "own" alone;
+    - ``original_moves[state, move]``: steps by the state before them, and by move: down, stay, up,
+      held back by the cap; ``own_moves[step, state, move]``: the same, step by step;
+    - ``copy_moves[beyond, state, move]``: the same over all steps, where the original process is at
+      most at T before the step (beyond = 0) or above (beyond = 1).
 
     Parameters
     ----------
     length, constant
         Bin length epsilon, and c of Definition 2.
     cap
-        T, 1 to 16.
+        T, 1 to 8.
     steps
         Neurons that are added, k, 1 to 256.
     radius
@@ -143,6 +144,7 @@ def _count(steps: int, bins: int):
         every = jnp.stack(path[:4])
         is_in = jnp.arange(steps + 1, dtype=jnp.int32) <= parameters["steps"]
         is_step = is_in[1:]
+        is_zero = (every == 0) & is_in[None]
         held = path.is_held
         copy_held = (path.copy[:-1] == parameters["cap"]) & (jnp.diff(path.original) == 1)
         beyond = path.original[:-1] > parameters["cap"]
@@ -157,10 +159,13 @@ def _count(steps: int, bins: int):
                     )
                 ]
             ).astype(jnp.int32),
-            "zero": ((every == 0) & is_in[None]).astype(jnp.int32),
+            "zero": is_zero.astype(jnp.int32),
             "total": jnp.where(is_in[None], every, 0),
+            "zero_alone": (jnp.stack([is_zero[0] & ~is_zero[1], ~is_zero[0] & is_zero[1]])).astype(
+                jnp.int32
+            ),
             "original_moves": _moves(path.original, held & False, is_step, bins + 1),
-            "own_moves": _moves(path.own, held, is_step, MAX_CAP + 1),
+            "own_moves": _each_move(path.own, held, is_step, MAX_CAP + 1),
             "copy_moves": jnp.stack(
                 [
                     _moves(path.copy, copy_held, is_step & (beyond == side), MAX_CAP + 1)
@@ -176,12 +181,17 @@ def _count(steps: int, bins: int):
 
 def _moves(process, is_held, is_step, num_states: int) -> Int32[Array, "state move"]:
     """Steps by state and move."""
+    return jnp.sum(_each_move(process, is_held, is_step, num_states), axis=0)
+
+
+def _each_move(process, is_held, is_step, num_states: int) -> Int32[Array, "step state move"]:
+    """A one at the state and the move of each step that is made."""
     move = jnp.where(is_held, 3, jnp.diff(process) + 1)
     states, moves = (
         jax.nn.one_hot(each, size, dtype=jnp.int32)
         for each, size in ((process[:-1], num_states), (move, len(_MOVES)))
     )
-    return jnp.einsum("ts,tm->sm", jnp.where(is_step[:, None], states, 0), moves)
+    return jnp.where(is_step[:, None], states, 0)[..., None] * moves[:, None]
 
 
 def _check_target(place: float | None, radius: float, length: float, constant: float) -> float:

@@ -16,7 +16,7 @@ from lottery_jax import geometry
 from lottery_jax.core import keys
 from lottery_jax.geometry.hull_gap import hull_gap_sorted
 
-MAX_STEPS, MAX_BINS, MAX_CAP = 256, 512, 16
+MAX_STEPS, MAX_BINS, MAX_CAP = 256, 512, 8
 
 
 class Draw(NamedTuple):

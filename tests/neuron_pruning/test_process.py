@@ -118,9 +118,12 @@ def test_counts_are_those_of_the_paths():
         for t in range(29):
             up = original[t + 1] - original[t]
             moves["original"][original[t], up + 1] += 1
-            moves["own"][own[t], 3 if held[t] else own[t + 1] - own[t] + 1] += 1
+            moves["own"][t, own[t], 3 if held[t] else own[t + 1] - own[t] + 1] += 1
             move = 3 if up == 1 and copy[t] == 2 else copy[t + 1] - copy[t] + 1
             moves["copy"][int(original[t] > 2), copy[t], move] += 1
+    is_zero = every[:, :2] == 0
+    alone = [is_zero[:, 0] & ~is_zero[:, 1], is_zero[:, 1] & ~is_zero[:, 0]]
+    assert np.array_equal(totals["zero_alone"][:, :30], np.sum(alone, axis=1))
     for name, expected in moves.items():
         assert np.array_equal(totals[f"{name}_moves"], expected), name
 
@@ -186,7 +189,7 @@ def test_the_first_step_has_the_exact_law():
     counts = collect_counts(
         process.experiment(**settings), key=keys.root(8), trials=20_000, progress=False
     )
-    ups = int(counts.totals["own_moves"][1, 2])
+    ups = int(counts.totals["own_moves"][0, 1, 2])
     decided = counts.trials - int(counts.totals["undecided"])
     expected = breakpoint_laws.probability_breaks(2.0, 0.05)
     # One bin of 174 is broken already, and the last is partial: at most 1 % of the mass.
@@ -217,7 +220,7 @@ def test_a_sweep_shares_its_program():
     ("settings", "message"),
     [
         (dict(cap=0), "cap=0"),
-        (dict(cap=17), "cap=17"),
+        (dict(cap=9), "cap=9"),
         (dict(steps=257), "steps=257"),
         (dict(constant=0.0), "constant=0.0"),
         (dict(constant=0.2), "does not break its bin.*below 0.125"),

@@ -8,7 +8,7 @@ from lottery_jax.montecarlo import Store
 from lottery_jax.proof import kinks as study
 from tests.oracles.rates import FALSE_ALARM, assert_rate
 
-SMALL = study.Setup(neurons=24_576, bins=16_384)
+SMALL = study.Setup(neurons=24_576, bins=65_536)
 
 
 @pytest.fixture(scope="module")
