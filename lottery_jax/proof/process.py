@@ -2,8 +2,8 @@
 
 Paths of all processes on the same neurons (`neuron_pruning.process`) say whether the capped
 process ever has more broken bins than the original one (Lemma 4), in both readings of the paper.
-Its chances to gain and to lose a broken bin, by state and step, give the p and q of a chain; the
-chain's exact law (`neuron_pruning.birth_death`) says whether it bounds the capped process (Lemma 5).
+Its chances to gain and to lose a broken bin, by state and step, give the p and q of a chain, whose
+exact law (`neuron_pruning.birth_death`) says whether it bounds the capped process (Lemma 5).
 
 p is 0.9 times the least chance of "own" to go up, q is 1.1 times the greatest chance to go down,
 over the states and steps that a pilot saw often enough; the paths that judge are fresh ones.

@@ -128,11 +128,12 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
         f"Read as a copy of the moves it has more on {copy.hits} of {copy.trials} paths, as must "
         "be, but then its chances are those of the original process."
     )
-    widest = max(_cases(rows), key=lambda case: _beyond(case)[1].low / _beyond(case)[0].high)
-    within, beyond = _beyond(widest)
+    case = _cases(rows)[0]
+    (lost, lost_beyond), (won, won_beyond) = (_at_cap(case, what) for what in ("down", "up"))
     said.append(
-        f"With T broken bins it loses one with a chance in {_limits(within)} while the original "
-        f"has at most T, and in {_limits(beyond)} while it has more ({_setting(beyond)})."
+        f"With T broken bins it loses one with a chance in {_limits(lost)} while the original has "
+        f"at most T, and in {_limits(lost_beyond)} while it has more; it would gain one with a "
+        f"chance in {_limits(won)} and in {_limits(won_beyond)} ({_setting(lost)})."
     )
     for case in _cases(rows):
         q, down = _paper_q(case[0]), _most_down(case)
@@ -183,6 +184,7 @@ def verdicts(rows: Sequence[Row]) -> list[Verdict]:
         ),
         _chain_verdict(rows, "own", "own configuration"),
         _chain_verdict(rows, "copy", "copied moves"),
+        _copy_verdict(rows),
         Verdict(
             "Lemma 5, q",
             "repairs are as rare as a kink in one of T bins",
@@ -214,6 +216,20 @@ def _chain_verdict(rows: Sequence[Row], name: str, reading: str) -> Verdict:
     return Verdict(f"Lemma 5, {reading}", claim, measured, judged, COMMAND)
 
 
+def _copy_verdict(rows: Sequence[Row]) -> Verdict:
+    """Whether p bounds the chance of the copy to go up from T, while the original is above T."""
+    found = [_at_cap(case, "up")[1] for case in _cases(rows)]
+    row = min(found, key=lambda row: row.high / (row.bound or math.inf))
+    p = row.bound or 0.0
+    return Verdict(
+        "Lemma 5, p, copied moves",
+        "p bounds the chance of a new broken bin at every step",
+        f"beyond T the chance lies in {_limits(row)}, p = {p:.4g} ({_setting(row)})",
+        "fails" if row.high < p else "holds" if row.low > p else "undecided",
+        COMMAND,
+    )
+
+
 def _never(row: Row) -> Judgement:
     """What is claimed never to happen: seen for certain, or at most once in a thousand times."""
     return "fails" if row.low > 0 else "holds" if row.high < 1e-3 else "undecided"
@@ -237,11 +253,11 @@ def _most_down(case: Sequence[Row]) -> Row:
     )
 
 
-def _beyond(case: Sequence[Row]) -> tuple[Row, Row]:
-    """The chance of "copy" to lose one of T broken bins, original at most at T, and above."""
+def _at_cap(case: Sequence[Row], what: str) -> tuple[Row, Row]:
+    """The chance of "copy" to move from T, while the original has at most T, and while more."""
     cap = case[0].cap
     within, beyond = (
-        next(row for row in _chosen(case, "down", name) if row.at == cap)
+        next(row for row in _chosen(case, what, name) if row.at == cap)
         for name in ("copy", "copy beyond")
     )
     return within, beyond
