@@ -1,4 +1,4 @@
-"""The command line: `lottery-jax gap | rss | network | run | list | plot | info | merge`.
+"""The command line: `lottery-jax gap | rss | proof | network | run | list | plot | info | merge`.
 
 Parses, calls, prints.
 """
@@ -9,21 +9,22 @@ import importlib.metadata
 import inspect
 import os
 import sys
-import types
-import typing
 import warnings
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import jax
 
 from lottery_jax import __version__, curves, experiments, gap, network_run, rss
+from lottery_jax.arguments import make_parser
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.montecarlo.collect import count_chunks, estimate
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
 from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
+from lottery_jax.proof import STUDIES, study, table
 from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
 
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """The options behind the words; `.command` takes them. Exits where they cannot be parsed."""
-    return _parser().parse_args(arguments)
+    return make_parser(_COMMANDS).parse_args(arguments)
 
 
 def _say(text: str) -> None:
@@ -78,29 +79,58 @@ def _share_out_cores() -> None:
 
 
 def _gap(options: argparse.Namespace) -> None:
-    _measure_curves(gap, "gap", options)
+    _measure(gap, "gap", options, open_store=gap.open_store, write=gap.write)
 
 
 def _rss(options: argparse.Namespace) -> None:
-    _measure_curves(rss, "rss", options)
+    _measure(rss, "rss", options, open_store=rss.open_store, write=rss.write)
 
 
-def _measure_curves(module: types.ModuleType, name: str, options: argparse.Namespace) -> None:
-    """Measure, print and draw the curves of a run."""
-    curves = module.QUICK if options.quick else module.FULL
+def _study(options: argparse.Namespace) -> None:
+    module = STUDIES[options.name]
+    _measure(
+        module,
+        options.name,
+        options,
+        open_store=partial(study.open_store, module),
+        write=partial(study.write, module),
+    )
+
+
+def _measure(module, name: str, options: argparse.Namespace, *, open_store, write) -> None:
+    """Measure, print and draw one run."""
+    setup = module.QUICK if options.quick else module.FULL
     key = keys.root(options.seed)
     if options.dry_run:
-        print(module.plan(curves))
+        print(module.plan(setup))
         return
+    folder = _make_folder(options)
+    store = open_store(folder)
+    rows = module.measure(setup, key=key, store=store, progress=not options.silent)
+    write(rows, folder)
+    print(module.describe(rows))
+    _say_written(folder, *(f"{name}.{end}" for end in ("csv", "jsonl", "png")))
+
+
+def _make_folder(options: argparse.Namespace) -> Path:
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
-    store = module.open_store(folder)
-    rows = module.measure(curves, key=key, store=store, progress=not options.silent)
-    module.write(rows, folder)
-    print(module.describe(rows))
-    print(
-        f"\nwritten: {', '.join(str(folder / f'{name}.{end}') for end in ('csv', 'jsonl', 'png'))}"
-    )
+    return folder
+
+
+def _say_written(folder: Path, *names: str) -> None:
+    print(f"\nwritten: {', '.join(str(folder / name) for name in names)}")
+
+
+def _proof(options: argparse.Namespace) -> None:
+    key = keys.root(options.seed)
+    if options.dry_run:
+        print(table.plan(quick=options.quick))
+        return
+    folder = _make_folder(options)
+    found = table.judge(folder, quick=options.quick, key=key, progress=not options.silent)
+    print(table.describe(found))
+    _say_written(folder, "verdicts.csv", "and the rows and figures of each study")
 
 
 def _network(options: argparse.Namespace) -> None:
@@ -117,12 +147,11 @@ def _network(options: argparse.Namespace) -> None:
     if options.dry_run:
         print(plan)
         return
-    folder = Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = _make_folder(options)
     rows = network_run.measure(setup, key=key, folder=folder, progress=not options.silent)
     network_run.write(rows, folder)
     print(network_run.describe(rows))
-    print(f"\nwritten: {', '.join(str(folder / f'network.{end}') for end in ('csv', 'jsonl'))}")
+    _say_written(folder, "network.csv", "network.jsonl")
 
 
 def _run(options: argparse.Namespace) -> None:
@@ -166,6 +195,8 @@ def _open_store(path: str, name: str) -> Store:
 
 def _list(options: argparse.Namespace) -> None:
     del options
+    for name, each in STUDIES.items():
+        print(f"{name}\n    {each.QUESTION}\n    lottery-jax run {name}\n")
     for name, entry in experiments.CATALOGUE.items():
         settings = " ".join(map(_usage, experiments.settings_of(name).values()))
         print(f"{name}\n    {entry.question}\n    lottery-jax run {name} {settings}\n")
@@ -240,104 +271,6 @@ def _merge(options: argparse.Namespace) -> None:
     print(f"{target.path}: {len(rows)} rows, {len(new)} of them new")
 
 
-class _Parser(argparse.ArgumentParser):
-    """One sentence for what cannot be parsed, without the usage."""
-
-    def error(self, message: str) -> typing.NoReturn:
-        self.exit(2, f"lottery-jax: {message}; see {self.prog} --help\n")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lottery-jax",
-        description="How likely is it that pruning alone works, and how far can it go?",
-    )
-    parser.add_argument("--version", action="version", version=f"lottery_jax {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    command = commands.add_parser("gap", help="the exponential gap: table, figure and rows")
-    command.set_defaults(command=_gap)
-    command.add_argument("--out", default="gap", metavar="FOLDER", help="default: gap")
-    _add_common(command, quick="fewer accuracies and draws")
-
-    command = commands.add_parser("rss", help="random subset sums: table, figure and rows")
-    command.set_defaults(command=_rss)
-    command.add_argument("--out", default="rss", metavar="FOLDER", help="default: rss")
-    _add_common(command, quick="fewer accuracies and draws")
-
-    command = commands.add_parser("network", help="a trained network inside random ones: table")
-    command.set_defaults(command=_network)
-    command.add_argument("--data", choices=list(network_run.DATA), default="digits28")
-    command.add_argument("--epsilon", type=float, default=0.01, metavar="E", help="default: 0.01")
-    command.add_argument(
-        "--items", type=int, metavar="N", help="random items of one weight; default: from epsilon"
-    )
-    command.add_argument("--law", choices=expanded.LAWS, default="uniform")
-    command.add_argument(
-        "--construction", choices=expanded.CONSTRUCTIONS, help="default: one after the other"
-    )
-    command.add_argument("--out", default="network", metavar="FOLDER", help="default: network")
-    _add_common(command, quick="a small network, trained briefly")
-
-    command = commands.add_parser("run", help="count the successes of one experiment")
-    names = command.add_subparsers(required=True, metavar="EXPERIMENT", dest="name")
-    for name, entry in experiments.CATALOGUE.items():
-        command = names.add_parser(name, help=entry.question, description=entry.question)
-        command.set_defaults(command=_run)
-        for setting in experiments.settings_of(name).values():
-            _add_setting(command, setting)
-        command.add_argument("--epsilons", type=_epsilons, required=True, metavar="E[,E...]")
-        command.add_argument("--trials", type=int, default=10_000, metavar="N")
-        command.add_argument("--out", metavar="FILE", help="store of rows; resumed if it exists")
-        command.add_argument(
-            "--shard",
-            type=_shard,
-            default=(0, 1),
-            metavar="I/N",
-            help="every N-th chunk from the I-th; merge the stores of all N",
-        )
-        _add_common(command, quick="one chunk of draws")
-
-    command = commands.add_parser("list", help="the experiments and their settings")
-    command.set_defaults(command=_list)
-
-    command = commands.add_parser("plot", help="draw a store of counts or a gap.csv")
-    command.set_defaults(command=_plot)
-    command.add_argument("file", metavar="FILE")
-    command.add_argument("--out", metavar="PICTURE", help="default: FILE with the ending .png")
-
-    command = commands.add_parser("info", help="versions and devices, or what a store holds")
-    command.set_defaults(command=_info)
-    command.add_argument("file", nargs="?", metavar="STORE")
-
-    command = commands.add_parser("merge", help="add the rows of several stores to one")
-    command.set_defaults(command=_merge)
-    command.add_argument("out", metavar="OUT")
-    command.add_argument("files", nargs="+", metavar="STORE")
-    return parser
-
-
-def _add_common(command: argparse.ArgumentParser, *, quick: str) -> None:
-    command.add_argument("--quick", action="store_true", help=quick)
-    command.add_argument("--seed", type=int, default=0, metavar="N", help="0 <= N < 2**32")
-    command.add_argument("--dry-run", action="store_true", help="say what would be run, and stop")
-    command.add_argument("--silent", action="store_true", help="no progress bars")
-
-
-def _add_setting(command: argparse.ArgumentParser, setting: inspect.Parameter) -> None:
-    choices = typing.get_args(setting.annotation)  # of a Literal; else none
-    is_required = setting.default is setting.empty
-    command.add_argument(
-        f"--{setting.name.replace('_', '-')}",
-        type=str if choices else setting.annotation,
-        choices=choices or None,
-        required=is_required,
-        default=None if is_required else setting.default,
-        metavar=None if choices else setting.name.upper(),
-        help=None if is_required else f"default: {setting.default}",
-    )
-
-
 def _usage(setting: inspect.Parameter) -> str:
     flag = f"--{setting.name.replace('_', '-')}"
     if setting.default is setting.empty:
@@ -345,21 +278,18 @@ def _usage(setting: inspect.Parameter) -> str:
     return f"[{flag} {setting.default}]"
 
 
-def _epsilons(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 0.4,0.2,0.1") from None
-
-
-def _shard(text: str) -> tuple[int, int]:
-    try:
-        first, step = map(int, text.split("/"))
-    except ValueError:
-        first, step = 0, 0
-    if not 0 <= first < step:
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of 0/N, 1/N, ..., N-1/N")
-    return first, step
+_COMMANDS = {
+    "gap": _gap,
+    "rss": _rss,
+    "proof": _proof,
+    "network": _network,
+    "study": _study,
+    "run": _run,
+    "list": _list,
+    "plot": _plot,
+    "info": _info,
+    "merge": _merge,
+}
 
 
 if __name__ == "__main__":

@@ -122,24 +122,37 @@ def kept(row: WidthRow) -> str:
     return "any" if row.max_kept is None else str(row.max_kept)
 
 
-def fit(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> Slope | None:
-    """Exponent in 1/epsilon, or neurons per coordinate per bit (construction), of one curve.
+def names_of(rows: Sequence[WidthRow]) -> list[tuple[str, str, int, int]]:
+    """What tells the curves apart (`WidthRow.curve`), in the order of the rows."""
+    return list(dict.fromkeys(row.curve for row in rows))
+
+
+def fit_power(rows: Sequence[WidthRow]) -> Slope | None:
+    """The exponent in 1/epsilon through the points of one curve.
 
     Open points are left out; None where fewer than two are left.
     """
-    points = [row for row in rows if row.curve == curve and math.isfinite(row.width_high)]
-    if len(points) < 2:
+    columns = _columns(rows)
+    return None if len(columns[0]) < 2 else fit_exponent(*columns)
+
+
+def fit_bits(rows: Sequence[WidthRow]) -> Slope | None:
+    """Neurons per coordinate per bit of accuracy through the points of one curve, likewise."""
+    columns = _columns(rows)
+    if len(columns[0]) < 2:
         return None
-    columns = [
+    return Slope(*(value / rows[0].dim for value in fit_per_bit(*columns)))
+
+
+def _columns(rows: Sequence[WidthRow]) -> list[list[float]]:
+    """Accuracies on the unit ball, widths and their limits, of the points that are not open."""
+    points = [row for row in rows if math.isfinite(row.width_high)]
+    return [
         [row.epsilon / row.radius for row in points],
         [row.width for row in points],
         [row.width_low for row in points],
         [row.width_high for row in points],
     ]
-    if curve[:2] != ("weight", "relu"):
-        return fit_exponent(*columns)
-    slope = fit_per_bit(*columns)
-    return Slope(*(value / curve[2] for value in slope))
 
 
 def plan(curves: Sequence[Curve]) -> str:

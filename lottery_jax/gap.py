@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lottery_jax.curves import ANY, PROBABILITY, Curve, fit, kept
+from lottery_jax.curves import ANY, PROBABILITY, Curve, fit_bits, fit_power, kept, names_of
 from lottery_jax.curves import measure as measure
 from lottery_jax.curves import plan as plan
 from lottery_jax.montecarlo.store import Store, open_run
@@ -71,13 +71,14 @@ def describe(rows: Sequence[WidthRow]) -> str:
         format_table(header, cells),
         "",
     ]
-    for curve in dict.fromkeys(row.curve for row in rows):
+    for curve in names_of(rows):
         pruning, output, dim, max_kept = curve
-        slope = fit(rows, curve)
+        points = [row for row in rows if row.curve == curve]
+        slope = fit_power(points) if pruning == "neuron" else fit_bits(points)
         if slope is None:
             continue
-        kept = f", at most {max_kept} kept" if max_kept else ", any number kept"
-        what = f"{pruning} pruning, {output} output, d = {dim}{kept * (pruning == 'neuron')}:"
+        at_most = f", at most {max_kept} kept" if max_kept else ", any number kept"
+        what = f"{pruning} pruning, {output} output, d = {dim}{at_most * (pruning == 'neuron')}:"
         if pruning == "neuron":
             lines.append(f"{what} width grows like (1/epsilon)^a, a = {slope}")
         else:

@@ -11,6 +11,7 @@ import pytest
 from lottery_jax.core import keys
 from lottery_jax.geometry.networks import TwoLayerNetwork, evaluate
 from lottery_jax.neuron_pruning import reduction as neurons
+from lottery_jax.weight_pruning import masked
 from lottery_jax.weight_pruning import reduction as weights
 from tests.oracles.pruned_networks import sphere
 
@@ -44,6 +45,24 @@ def _neurons(dim: int, max_kept: int, output: str) -> Reduction:
     return Reduction(solve, dim, output, is_exact=True)
 
 
+def _masked(dim: int, max_kept: int, output: str) -> Reduction:
+    def solve(key):
+        instance = masked.draw(key, dim=dim, num_neurons=10)
+        match = masked.search(
+            instance,
+            jnp.int32(10),
+            least=jnp.float32(1e-3),
+            most=jnp.float32(1.5),
+            max_kept=max_kept,
+            output=output,
+        )
+        pruned = masked.lift(instance, match)
+        audited = masked.audit(pruned, instance.target, max_kept=max_kept, output=output)
+        return instance.network, pruned, match.error_low, match.error, instance.target, audited
+
+    return Reduction(solve, dim, output, is_exact=True)
+
+
 def _weights(dim: int) -> Reduction:
     def solve(key):
         instance = weights.draw(key, dim=dim, num_neurons=12 * dim)
@@ -64,6 +83,9 @@ CASES = {
     "neurons, d=3, linear": _neurons(3, 3, "linear"),
     "neurons, d=2, relu": _neurons(2, 4, "relu"),
     "neurons, d=4, relu": _neurons(4, 2, "relu"),
+    "masked neurons, d=2, linear": _masked(2, 4, "linear"),
+    "masked neurons, d=2, relu": _masked(2, 3, "relu"),
+    "masked neurons, d=3, linear": _masked(3, 3, "linear"),
     "weights, d=2": _weights(2),
     "weights, d=3": _weights(3),
 }
@@ -97,7 +119,7 @@ def test_the_audit_sees_a_weight_that_is_not_the_one_of_the_mask(case):
         spoiled = pruned._replace(
             output=pruned.output.at[jnp.argmax(jnp.abs(pruned.output))].mul(5)
         )
-        audited = neurons.audit(spoiled, max_kept=4, output=case.output)
+        audited = masked.audit(spoiled, target, max_kept=4, output=case.output)
     else:
         spoiled = pruned._replace(output=5 * pruned.output)
         instance = weights.Instance(pruned.hidden[:, 0], pruned.output, target)

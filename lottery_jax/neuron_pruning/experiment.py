@@ -110,9 +110,16 @@ def experiment(
             _at_width, dim=dim, radius=radius, max_kept=max_kept, output=output
         ),
         max_width=most,
-        seconds_per_draw=lambda: 3e-4 + 6e-12 * width ** min(max_kept, 4) * 1.3 ** (max_kept - 4),
+        seconds_per_draw=lambda: 3e-4 + _search_seconds(width, max_kept),
         bytes_per_draw=lambda: 4.0 * (16 + 4 * dim) * capacity ** ((min(max_kept, 4) + 1) // 2),
     )
+
+
+def _search_seconds(width: int, max_kept: int) -> float:
+    """Rough: parts against parts, or branch and bound over masks."""
+    if max_kept > FEW:
+        return 3e-4 * 1.32 ** (width - 32)
+    return {1: 1e-7 * width, 2: 2e-7 * width, 3: 4e-11 * width**3, 4: 3e-12 * width**4}[max_kept]
 
 
 def _at_width(width: int, **settings) -> Experiment:

@@ -1,1 +1,11 @@
 """The proof of the lower bound as experiments: which steps hold, with what constants."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lottery_jax.proof import chain, corners, exponents, families, kinks, process
+
+# Modules with the members of `study.Study`, in the order of the proof.
+STUDIES: Mapping[str, Any] = {
+    module.NAME: module for module in (kinks, process, chain, families, exponents, corners)
+}

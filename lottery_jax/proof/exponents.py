@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lottery_jax import curves
-from lottery_jax.curves import ANY, Curve, fit
+from lottery_jax.curves import ANY, Curve
 from lottery_jax.neuron_pruning.single_neuron import success_gaussian
 from lottery_jax.proof.verdict import Verdict
 from lottery_jax.report.fits import Slope
@@ -101,7 +101,7 @@ def describe(rows: Sequence[WidthRow]) -> str:
         "",
         format_table(
             ["d", "kept", "decades", "exponent", "finest", "predicted"],
-            [_exponents(rows, curve) for curve in _curves(rows)],
+            [_exponents(rows, curve) for curve in curves.names_of(rows)],
         ),
         "",
         _reading(rows),
@@ -125,7 +125,7 @@ def verdicts(rows: Sequence[WidthRow]) -> list[Verdict]:
     """Theorem 1 beside the exponents: at d = 2 they may reach its 1, above they exceed it."""
     found = []
     for dim in sorted({row.dim for row in rows}):
-        curve = max(each for each in _curves(rows) if each[2] == dim and each[3])
+        curve = max(each for each in curves.names_of(rows) if each[2] == dim and each[3])
         slope = _fine_slope(rows, curve)
         if slope is None:
             continue
@@ -146,18 +146,14 @@ def verdicts(rows: Sequence[WidthRow]) -> list[Verdict]:
     return found
 
 
-def _curves(rows: Sequence[WidthRow]) -> list[tuple[str, str, int, int]]:
-    return list(dict.fromkeys(row.curve for row in rows))
-
-
 def _fine_slope(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> Slope | None:
-    return fit(finest(rows, curve), curve)
+    return curves.fit_power(finest(rows, curve))
 
 
 def _exponents(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> list:
     points = [row for row in rows if row.curve == curve]
     decades = math.log10(max(r.epsilon for r in points) / min(r.epsilon for r in points))
-    whole, fine = fit(rows, curve), _fine_slope(rows, curve)
+    whole, fine = curves.fit_power(points), _fine_slope(rows, curve)
     predicted = prediction(points[0].dim, points[0].max_kept)
     return [
         points[0].dim,
@@ -172,7 +168,7 @@ def _exponents(rows: Sequence[WidthRow], curve: tuple[str, str, int, int]) -> li
 def _reading(rows: Sequence[WidthRow]) -> str:
     """One paragraph, all of whose numbers are those of the rows."""
     inside, outside = [], []
-    for curve in _curves(rows):
+    for curve in curves.names_of(rows):
         slope = _fine_slope(rows, curve)
         if slope is None:
             continue

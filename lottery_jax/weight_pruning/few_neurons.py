@@ -12,7 +12,7 @@ from lottery_jax.unit_search import FEW, most_units, search, search_first
 from lottery_jax.weight_pruning.masked import draw, num_versions, units
 
 MOST_DIMENSIONS = 4
-_CAPACITIES = (16, 64, 160, 320)  # widths up to one of them share a compilation
+_CAPACITIES = (16, 64, 160, 333)  # widths up to one of them share a compilation
 
 
 def few_neurons(
@@ -31,7 +31,7 @@ def few_neurons(
     dim
         Input dimension, 2 to 4.
     width
-        Number of neurons before pruning, at least 1; at most 320 in two dimensions, 142 in three
+        Number of neurons before pruning, at least 1; at most 333 in two dimensions, 142 in three
         and 66 in four, and more where fewer are kept.
     radius
         Radius of the ball; only epsilon / radius matters.
@@ -59,7 +59,7 @@ def few_neurons(
     for name, value, low, high in (
         ("dim", dim, 2, MOST_DIMENSIONS),
         ("max_kept", max_kept, 1, FEW),
-        ("width", width, 1, math.inf),
+        ("width", width, 1, most_units(1)),
     ):
         if isinstance(value, bool) or not isinstance(value, int):
             raise ValueError(f"{name}={value!r} must be an integer")

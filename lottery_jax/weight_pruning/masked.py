@@ -83,7 +83,8 @@ def lift(instance: Instance, match: Match) -> TwoLayerNetwork:
     """The pruned network: every weight that is not kept is a zero."""
     num_neurons, dim = instance.network.hidden.shape
     neuron, version = jnp.divmod(match.subset, jnp.int32(num_versions(dim)))
-    kept = jnp.zeros((num_neurons, dim), bool).at[neuron].set(_masks(dim)[version], mode="drop")
+    masks = jnp.asarray(_masks(dim))[version]
+    kept = jnp.zeros((num_neurons, dim), bool).at[neuron].set(masks, mode="drop")
     hidden = jnp.where(kept, instance.network.hidden, 0)
     return TwoLayerNetwork(hidden, jnp.where(kept.any(axis=1), instance.network.output, 0))
 
