@@ -7,8 +7,7 @@ alike, with one success probability p(alpha), so all of m succeed with probabili
 at least the (E p)^m of Lemma 3 (Jensen).
 
 A draw has k kept neurons and J families, and counts its good families: those in which no bin is
-broken, with the kink of the mirrored target among the kinks. If s of J are good, m chosen ones are
-all good in a share C(s, m) / C(J, m) of the choices, whose mean is E p^m.
+broken, with the kink of the mirrored target among the kinks. `joint_success` makes E p^m of it.
 """
 
 import functools
@@ -18,7 +17,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float64, Int32, Int64, Key
+from jaxtyping import Array, Int32, Int64, Key
 
 from lottery_jax.core import keys
 from lottery_jax.geometry.breakpoints import bin_edges, breakpoints, broken_bins, num_bins
@@ -158,54 +157,6 @@ def _count(kept: int, num_families: int, capacity: int, is_given: bool):
         return {"certain": histogram(certain), "possible": histogram(possible)}
 
     return count
-
-
-def joint(good: Int64[np.ndarray, " number"], families: int) -> float:
-    """The share of choices of so many families in which all are good; its mean is E p^m.
-
-    Parameters
-    ----------
-    good
-        Histogram of draws by the number of good families, 0 to J.
-    families
-        m, 1 to J.
-
-    Raises
-    ------
-    ValueError
-        For other m.
-
-    Examples
-    --------
-    One draw with 1 and one with 2 good families of 3: 0 and 1 of the 3 pairs.
-
-    >>> joint(np.array([0, 1, 1, 0]), 2) == 1 / 6
-    True
-    """
-    return float(np.sum(good * _shares(len(good) - 1, families)) / np.sum(good))
-
-
-def effective_draws(good: Int64[np.ndarray, " number"], families: int) -> float:
-    """How many draws carry the mean of `joint`: (sum u)^2 / (sum u^2) over their shares u.
-
-    Limits that take the mean for normal need many of them, say 100. Parameters are those of
-    `joint`.
-
-    Examples
-    --------
-    >>> effective_draws(np.array([90, 5, 5]), 2)
-    5.0
-    """
-    shares = _shares(len(good) - 1, families)
-    squares = np.sum(good * shares**2)
-    return float(np.sum(good * shares) ** 2 / squares) if squares else 0.0
-
-
-def _shares(num_families: int, families: int) -> Float64[np.ndarray, " number"]:
-    if not 1 <= families <= num_families:
-        raise ValueError(f"{families=} must lie in 1 to {num_families}")
-    choices = math.comb(num_families, families)
-    return np.array([math.comb(good, families) / choices for good in range(num_families + 1)])
 
 
 def jumps_experiment() -> Experiment:

@@ -24,6 +24,7 @@ from lottery_jax.report.tables import format_table
 
 NAME = "chain"
 QUESTION = "How fast does the birth-death chain of the proof lose its chance to be at 0? (Lemma 7)"
+COUNTED = ("birth_death",)
 COMMAND = "lottery-jax run chain"
 CONFIDENCE = 0.9999  # of each interval: a run sets a few dozen of them
 

@@ -13,8 +13,8 @@ from scipy import integrate, stats
 
 from lottery_jax import geometry
 from lottery_jax.core import enable_x64, keys, root
-from lottery_jax.montecarlo import collect_counts, identity, limits_jackknife
-from lottery_jax.neuron_pruning import families
+from lottery_jax.montecarlo import Counts, collect_counts, identity, limits_jackknife
+from lottery_jax.neuron_pruning import families, joint_success
 from tests.oracles import broken_bins as oracle
 from tests.oracles.rates import FALSE_ALARM, assert_rate
 
@@ -104,13 +104,13 @@ def test_one_neuron_against_its_closed_form(trials):
         assert_rate(int(good[num_families]), trials, float(independent))
     # E p^2, the joint success of two families, and its excess over the product of Lemma 3.
     pairs = sum(mass * math.comb(s, 2) for s, mass in enumerate(law)) / math.comb(num_families, 2)
-    assert families.joint(good, 2) == pytest.approx(pairs, abs=5 / math.sqrt(trials))
+    assert joint_success.joint(good, 2) == pytest.approx(pairs, abs=5 / math.sqrt(trials))
     assert pairs > 1.05 * chance**2
 
 
 def _log_ratio(totals):
     good = totals["certain"]
-    return math.log(families.joint(good, 2)) - 2 * math.log(families.joint(good, 1))
+    return math.log(joint_success.joint(good, 2)) - 2 * math.log(joint_success.joint(good, 1))
 
 
 def test_given_the_output_weights_families_are_independent():
@@ -189,13 +189,13 @@ def test_joint_is_the_share_of_choices():
             )
             for s in range(5)
         ]
-        assert families.joint(good, m) == pytest.approx(np.dot(good, shares) / 11)
+        assert joint_success.joint(good, m) == pytest.approx(np.dot(good, shares) / 11)
         effective = np.dot(good, shares) ** 2 / np.dot(good, np.square(shares))
-        assert families.effective_draws(good, m) == pytest.approx(effective)
-    assert families.effective_draws(np.array([7, 0, 0]), 1) == 0
+        assert joint_success.effective_draws(good, m) == pytest.approx(effective)
+    assert joint_success.effective_draws(np.array([7, 0, 0]), 1) == 0
     for m in (0, 5):
         with pytest.raises(ValueError, match=f"families={m} must lie in 1 to 4"):
-            families.joint(good, m)
+            joint_success.joint(good, m)
 
 
 def test_counts_do_not_depend_on_x64():
@@ -251,3 +251,33 @@ def test_the_gap_of_the_target_decides():
             assert _one_draw(families.experiment(**settings), root(0))["possible"] == 0
     free = families.experiment(kept=2, constant=largest, jump=0.0, num_families=2, strengths=zero)
     assert _one_draw(free, root(0))["certain"] == 2
+
+
+def _counts(certain, possible):
+    chunks = {"certain": np.array(certain), "possible": np.array(possible)}
+    totals = {name: each.sum(axis=0) for name, each in chunks.items()}
+    return Counts(int(totals["certain"].sum()), totals, chunks, 0.0)
+
+
+def test_open_families_widen_every_limit():
+    random = np.random.default_rng(0)
+    decided = random.multinomial(1000, [0.5, 0.3, 0.1, 0.1], 20)
+    opened = decided + np.array([-20, 0, 0, 20])  # draws whose three families are all open
+    closed = joint_success.compare(_counts(decided, decided), 2)
+    wide = joint_success.compare(_counts(decided, opened), 2)
+    for one, other in zip(closed[:3], wide[:3], strict=True):
+        assert other.low <= one.low < one.value < one.high < other.high
+    assert wide.ratio.low < closed.ratio.low / 1.02
+    assert wide.ratio.high > closed.ratio.high * 1.02
+    assert closed.effective == wide.effective > 1000
+
+
+def test_a_mean_carried_by_few_draws_has_open_limits():
+    good = np.tile([90, 9, 0, 1], (20, 1))
+    few = joint_success.compare(_counts(good, good), 3)
+    assert few.effective == 20
+    assert few.joint[1:] == (0.0, 1.0)
+    assert few.ratio[1:] == (0.0, math.inf)
+    assert 0 < few.product.low < few.product.high < 1
+    none = joint_success.compare(_counts(good[:, :3], good[:, :3]), 2)
+    assert none.joint == (0.0, 0.0, 1.0)
