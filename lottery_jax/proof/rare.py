@@ -126,12 +126,10 @@ def _reading(rows: Sequence[Row]) -> str:
     words = "no bin to count (T < 1)" if chain is None else f"T = {chain.cap}"
     starts = next((row.dim for row in of_sums if row.width), None)
     where = f"epsilon = {some.epsilon:g}"
-    if starts is None:
-        sums = "(9) and (10) say nothing at any d shown"
-    else:
-        sums = (
-            f"(9) and (10) say nothing below d = {starts} and reach {of_sums[-1].width} at the last"
-        )
+    sums = "(9) and (10) say nothing at any d shown"
+    if starts is not None:
+        reach = f"reach {of_sums[-1].width} at d = {last.dim}"
+        sums = f"(9) and (10) say nothing below d = {starts} and {reach}"
     lemma_8, _, lemma_9, lemma_10 = verdicts(rows)
     return (
         f"In the plane at epsilon = {curve[0].epsilon:g} on radius {curve[0].radius:g} (the left "
