@@ -97,7 +97,8 @@ def bin_edges(radius: ArrayLike, length: ArrayLike, *, num: int) -> Float[Array,
     Parameters
     ----------
     radius, length
-        As in `num_bins`. Python numbers are checked; arrays, traced or not, are taken as they are.
+        As in `num_bins`. Python numbers are checked; arrays, traced or not, are taken as they are,
+        and the edges have the type of the radius.
     num
         At least `num_bins(radius, length)`.
 
@@ -115,7 +116,7 @@ def bin_edges(radius: ArrayLike, length: ArrayLike, *, num: int) -> Float[Array,
         least = num_bins(radius, length)
         if num < least:
             raise ValueError(f"{num=} bins of {length=} do not reach the end; give {least} or more")
-    real = jnp.result_type(float)
+    real = radius.dtype if isinstance(radius, jax.Array) else jnp.result_type(float)
     radius, length = jnp.asarray(radius, real), jnp.asarray(length, real)
     end = jnp.sqrt((radius - 1) * (radius + 1))
     edges = jnp.minimum(length * jnp.arange(num + 1, dtype=real) - end, end)

@@ -60,6 +60,7 @@ def experiment(
     radius: float = 2.0,
     target_place: float | None = None,
     chain: Chain | None = None,
+    precision: str = "float32",
 ) -> Experiment:
     """The processes as counts over paths, for `montecarlo.collect_counts`.
 
@@ -89,6 +90,9 @@ def experiment(
         contains 0.
     chain
         The chain and its coupling; by default a chain that never moves.
+    precision
+        "float32", or "float64", which leaves next to nothing undecided and asks for
+        ``core.enable_x64()`` where the counts are collected. The draws are the same.
 
     Raises
     ------
@@ -110,6 +114,8 @@ def experiment(
             raise ValueError(f"{name}={value!r} must be an integer from 1 to {most}")
     if not 0 < constant < math.inf:
         raise ValueError(f"{constant=} must be positive and finite")
+    if precision not in ("float32", "float64"):
+        raise ValueError(f"{precision=} must be 'float32' or 'float64'")
     bins = geometry.num_bins(radius, length)
     if bins > MAX_BINS:
         raise ValueError(f"{length=} makes {bins} bins; at most {MAX_BINS}: use a larger length")
@@ -125,8 +131,8 @@ def experiment(
     )
     return Experiment(
         name="process",
-        settings=(*settings, *rates),
-        count=_count(*capacities(steps, bins)),
+        settings=(*settings, ("precision", precision), *rates),
+        count=_count(*capacities(steps, bins), precision),
         parameters=(*settings, *rates),
         lanes=1024,
         vmap_lanes={"cpu": 128, "gpu": 1024, "tpu": 1024},
@@ -136,11 +142,11 @@ def experiment(
 
 
 @functools.cache
-def _count(steps: int, bins: int):
+def _count(steps: int, bins: int, precision: str):
     """The counts of one path; one program for all settings up to these capacities."""
 
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
-        _, path = run(key, parameters, steps, bins)
+        _, path = run(key, parameters, steps=steps, bins=bins, precision=precision)
         every = jnp.stack(path[:4])
         is_in = jnp.arange(steps + 1, dtype=jnp.int32) <= parameters["steps"]
         is_step = is_in[1:]
@@ -181,7 +187,7 @@ def _count(steps: int, bins: int):
 
 def _moves(process, is_held, is_step, num_states: int) -> Int32[Array, "state move"]:
     """Steps by state and move."""
-    return jnp.sum(_each_move(process, is_held, is_step, num_states), axis=0)
+    return jnp.sum(_each_move(process, is_held, is_step, num_states), axis=0, dtype=jnp.int32)
 
 
 def _each_move(process, is_held, is_step, num_states: int) -> Int32[Array, "step state move"]:

@@ -39,8 +39,12 @@ class Path(NamedTuple):
     is_undecided: Bool[Array, ""]  # rounding cannot tell whether some bin is broken
 
 
-def run(key: Key[Array, ""], parameters, steps: int, bins: int) -> tuple[Draw, Path]:
+def run(
+    key: Key[Array, ""], parameters, *, steps: int, bins: int, precision: str
+) -> tuple[Draw, Path]:
     """One path from its key; `steps` and `bins` are the `capacities` of its settings.
+
+    What is drawn are float32 numbers, in either precision; bins and gaps are computed in it.
 
     Parameters
     ----------
@@ -53,6 +57,13 @@ def run(key: Key[Array, ""], parameters, steps: int, bins: int) -> tuple[Draw, P
     -----
     Cost: one sort, and for each step a few passes over all kinks.
     """
+    if precision == "float64" and jnp.result_type(float) != jnp.float64:
+        raise ValueError(
+            f"{precision=} needs 64-bit types; collect under lottery_jax.core.enable_x64()"
+        )
+    lengths = ("radius", "length", "constant", "target")
+    real = jnp.dtype(precision)
+    parameters = parameters | {name: parameters[name].astype(real) for name in lengths}
     drawn = _draw(key, parameters, steps, bins)
     return drawn, _walk(drawn, parameters, steps, bins)
 
@@ -75,8 +86,9 @@ def _draw(key: Key[Array, ""], parameters, steps: int, bins: int) -> Draw:
         keys.items(of_coins, steps)
     )
     kinks = geometry.breakpoints(weights[:, :2], weights[:, 2])
-    places = jnp.concatenate([parameters["target"][None], kinks.places[:, 0]])
-    jumps = jnp.concatenate([jnp.full((1,), -1, jnp.float32), kinks.jumps[:, 0]])
+    target = parameters["target"][None]
+    places = jnp.concatenate([target, kinks.places[:, 0].astype(target.dtype)])
+    jumps = jnp.concatenate([-jnp.ones_like(target), kinks.jumps[:, 0].astype(target.dtype)])
     edges = geometry.bin_edges(parameters["radius"], parameters["length"], num=bins)
     is_in = jnp.arange(steps + 1, dtype=jnp.int32) <= parameters["steps"]
     numbers = jnp.where(is_in, geometry.bin_of(places, edges), bins)
@@ -99,7 +111,9 @@ def _walk(draw: Draw, parameters, steps: int, bins: int) -> Path:
         for name in ("up", "down")
     )
     edges = geometry.bin_edges(parameters["radius"], parameters["length"], num=bins)
-    order = jnp.argsort(draw.places)  # also the number of the step that adds each kink
+    order = jnp.argsort(draw.places).astype(
+        jnp.int32
+    )  # also the number of the step that adds each kink
     places, jumps, owners = draw.places[order], draw.jumps[order], draw.bins[order]
     numbers = jnp.arange(bins, dtype=jnp.int32)[None]
 

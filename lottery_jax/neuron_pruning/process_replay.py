@@ -52,12 +52,12 @@ def find_violations(
     if reading not in ("own", "copy"):
         raise ValueError(f"{reading=} must be 'own' or 'copy'")
     stream = keys.stream(key, identity(experiment, epsilons=(), key=key, kind="counts"))
-    sizes, parameters = _sizes(experiment), experiment.scalars()
+    program, parameters = _path_of(experiment), experiment.scalars()
 
     @jax.jit
     def is_violated(chunk_key, parameters):
         def one(lane):
-            path = run(keys.lane(chunk_key, lane), parameters, *sizes)[1]
+            path = program(keys.lane(chunk_key, lane), parameters)[1]
             return jnp.any(getattr(path, reading) > path.original) & ~path.is_undecided
 
         return lax.map(one, jnp.arange(experiment.lanes, dtype=jnp.int32), batch_size=128)
@@ -82,12 +82,12 @@ def replay(experiment: Experiment, address: Address, *, key: PRNGKeyArray) -> tu
     >>> few = experiment(length=0.5, constant=0.02, cap=3, steps=4)
     >>> draw, path = replay(few, Address(chunk=0, lane=5), key=root(0))
     >>> draw.bins.tolist(), path.original.tolist()
-    ([3, 2, 1, 7, 5], [1, 2, 3, 3, 4])
+    ([3, 1, 4, 3, 7], [1, 1, 2, 2, 2])
     """
     stream = keys.stream(key, identity(experiment, epsilons=(), key=key, kind="counts"))
     lane_key = keys.lane(keys.chunk(stream, address.chunk), address.lane)
     steps = int(dict(experiment.settings)["steps"])
-    drawn, path = _program(*_sizes(experiment))(lane_key, experiment.scalars())
+    drawn, path = _program(*_path_of(experiment).keywords.items())(lane_key, experiment.scalars())
     drawn = Draw(
         places=drawn.places[: steps + 1],
         jumps=drawn.jumps[: steps + 1],
@@ -105,14 +105,17 @@ def replay(experiment: Experiment, address: Address, *, key: PRNGKeyArray) -> tu
     return drawn, path
 
 
+def _path_of(experiment: Experiment):
+    """The function of one path, from its key and the parameters."""
+    settings = dict(experiment.settings)
+    steps, bins = capacities(int(settings["steps"]), _num_bins(experiment))
+    return functools.partial(run, steps=steps, bins=bins, precision=str(settings["precision"]))
+
+
 @functools.cache
-def _program(steps: int, bins: int):
+def _program(*sizes):
     """One path by itself, compiled."""
-    return jax.jit(functools.partial(run, steps=steps, bins=bins))
-
-
-def _sizes(experiment: Experiment) -> tuple[int, int]:
-    return capacities(int(dict(experiment.settings)["steps"]), _num_bins(experiment))
+    return jax.jit(functools.partial(run, **dict(sizes)))
 
 
 def _num_bins(experiment: Experiment) -> int:

@@ -1,6 +1,7 @@
 """The three processes against a simulation in exact rational arithmetic, one path at a time."""
 
 import dataclasses
+import functools
 from fractions import Fraction
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from lottery_jax import geometry
-from lottery_jax.core import keys
+from lottery_jax.core import enable_x64, keys
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.geometry import breakpoint_laws
 from lottery_jax.montecarlo.counts import collect_counts
@@ -16,6 +17,7 @@ from lottery_jax.neuron_pruning import birth_death, process, process_path, proce
 from tests.oracles import broken_bins as oracle
 from tests.oracles.rates import FALSE_ALARM, assert_rate
 
+PRECISIONS = ("float32", "float64")
 SETTINGS = dict(length=0.5, constant=0.1, cap=2, steps=30)
 
 
@@ -200,6 +202,28 @@ def test_the_first_step_has_the_exact_law():
         assert_rate(ups, decided, breakpoint_laws.mass_of_interval(2.0))
 
 
+@pytest.mark.slow
+def test_float64_decides_the_same_paths_and_more():
+    key, count = keys.root(9), 300
+    narrow, wide = (process.experiment(**SETTINGS, precision=name) for name in PRECISIONS)
+    lanes = jax.vmap(keys.lane, (None, 0))(key, np.arange(count, dtype=np.int32))
+
+    def paths(experiment, precision):
+        program = functools.partial(process_path.run, steps=32, bins=8, precision=precision)
+        return jax.jit(jax.vmap(program, (0, None)))(lanes, experiment.scalars())[1]
+
+    low = paths(narrow, "float32")
+    with enable_x64():
+        high = paths(wide, "float64")
+    assert not np.any(high.is_undecided)
+    is_decided = ~np.asarray(low.is_undecided)
+    assert is_decided.sum() >= 0.99 * count
+    for each, other in zip(low[:3], high[:3], strict=True):
+        assert np.array_equal(np.asarray(each)[is_decided], np.asarray(other)[is_decided])
+    with pytest.raises(ValueError, match="enable_x64"):
+        paths(wide, "float64")
+
+
 def test_draws_are_nested_in_the_steps():
     draw = jax.jit(process_path._draw, static_argnums=(2, 3))
     parameters = process.experiment(**(SETTINGS | dict(steps=16))).scalars()
@@ -227,6 +251,7 @@ def test_a_sweep_shares_its_program():
         (dict(radius=1.0), "radius=1.0"),
         (dict(length=1e-3), "length=0.001.*larger"),
         (dict(target_place=2.0), "outside"),
+        (dict(precision="float16"), "precision='float16'"),
         (dict(target_place=-0.25), "does not break"),
         (dict(chain=process.Chain(0.1, 0.1, (0.1,), (0.1,))), "one chance for each"),
         (dict(chain=process.Chain(0.8, 0.3, (0.1,) * 3, (0.1,) * 3)), "0.8 and 0.3"),
