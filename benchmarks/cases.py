@@ -1,6 +1,7 @@
 """The cases by name. Each takes a scale ("quick", "full" or "long") and yields rows."""
 
 from benchmarks.bounds import bounds
+from benchmarks.cases_rare import kept_score, splitting_level
 from benchmarks.cases_scalar import integer_sums, largest_gap, scalar_sums, shared_pool
 from benchmarks.cases_trials import neuron_trial, weight_trial
 from benchmarks.cases_vectors import few_items, relu_features, vector_sums
@@ -15,5 +16,7 @@ CASES = {
     "shared_pool": shared_pool,
     "neuron_trial": neuron_trial,
     "weight_trial": weight_trial,
+    "kept_score": kept_score,
+    "splitting_level": splitting_level,
     "bounds": bounds,
 }

@@ -64,7 +64,7 @@ def log_success_one(dim: int, epsilon: float) -> float:
         low = cosine - epsilon * np.cos(t)
         high = cosine + epsilon * np.cos(t)
         if start > 0:
-            high = np.minimum(1 / np.sin(t), 1 / cosine)
+            high = 1 / np.sin(t)
         strengths = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * nodes
         mass = density(strengths) @ weights * (high - low) / 2
         # In units of epsilon^(dim - 1), so that nothing underflows.

@@ -143,6 +143,9 @@ def test_stored_blocks_are_not_run_again(tmp_path, monkeypatch):
     both = split(DISTANCE, levels=levels, repetitions=16, **settings)
     assert [row["kind"] for row in store.rows()] == ["levels", "splitting", "splitting"]
     assert both.survivors[:8].tolist() == first.survivors.tolist()
+    # The rows of one key are not those of another.
+    other = split(DISTANCE, levels=levels, repetitions=8, **{**settings, "key": keys.root(6)})
+    assert other.survivors.tolist() != first.survivors.tolist()
 
     monkeypatch.setattr(descents, "_compile", None)  # running anything would now fail
     again = choose_levels(DISTANCE, level=0.01, **settings)
@@ -153,7 +156,7 @@ def test_stored_blocks_are_not_run_again(tmp_path, monkeypatch):
     with pytest.raises(TypeError):
         split(DISTANCE, levels=again, repetitions=24, **settings)
 
-    row = store.rows()[-1]
+    row = store.rows()[2]
     store.append({**row, "hits": row["hits"][::-1]})
     with pytest.raises(StoreError, match="disagree"):
         store.rows()
