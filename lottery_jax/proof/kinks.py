@@ -26,6 +26,7 @@ from lottery_jax.report.tables import format_table
 NAME = "kinks"
 QUESTION = "How steep is a random kink, and when does it break its bin? (Lemmas 1, 2 and 6)"
 COMMAND = "lottery-jax run kinks"
+COUNTED = ("single_kinks", "random_bins")
 CONFIDENCE = 0.9999  # of each interval: a run sets a few dozen of them
 
 

@@ -5,9 +5,10 @@ process ever has more broken bins than the original one (Lemma 4), in both readi
 Its chances to gain and to lose a broken bin, by state, give the p and q of a chain, whose
 exact law (`neuron_pruning.birth_death`) says whether it bounds the capped process (Lemma 5).
 
-p is 0.8 times the least chance of "own" to go up, q is 1.2 times the greatest chance to go down,
-over the states, and the first step, of a pilot; the paths that judge are fresh ones. All bins are
-decided in float64: what float32 leaves undecided would hide how rare the violations are.
+p is 0.8 times the least chance of "own" to go up, q is 1.5 times the greatest chance to go down,
+over the states, and the first step, of a pilot; the margins cover its noise, and the paths that
+judge are fresh ones. All bins are decided in float64: what float32 leaves undecided would hide how
+rare the violations are.
 """
 
 import functools
@@ -28,6 +29,7 @@ from lottery_jax.neuron_pruning.process_replay import find_violations, replay
 from lottery_jax.proof.process_report import CONFIDENCE, Row, describe, draw, verdicts
 
 __all__ = [
+    "COUNTED",
     "FULL",
     "NAME",
     "QUESTION",
@@ -44,8 +46,9 @@ __all__ = [
 
 NAME = "process"
 QUESTION = "Do the capped process and the chain bound the pruning process? (Lemmas 4 and 5)"
+COUNTED = ("process",)
 _OFTEN = 1000  # visits that make the pilot's chance of a state count
-_MARGIN = 0.2
+_P_MARGIN, _Q_MARGIN = 0.8, 1.5
 
 
 class Case(NamedTuple):
@@ -136,8 +139,8 @@ def _chain(counts: Counts, case: Case) -> process.Chain:
     if not is_often.any():
         raise ValueError(f"the pilot saw no state {_OFTEN} times; give it more paths")
     first = each_step[0, 1, 0] / counts.trials
-    p = (1 - _MARGIN) * float(np.min(ups[is_often]))
-    q = (1 + _MARGIN) * float(max(first, np.max(downs[is_often])))
+    p = _P_MARGIN * float(np.min(ups[is_often]))
+    q = _Q_MARGIN * float(max(first, np.max(downs[is_often])))
     downs = np.minimum(downs, q)
     # Decimals that name the numbers, so that the settings are the same on every machine.
     return process.Chain(
