@@ -163,6 +163,7 @@ def run_block(
     tried = len(described.get("levels", ())) or int(descents.tried[0])
     row = {
         **described,
+        "epsilons": [float(where.target)],
         "chunk": number,
         "trials": trials,
         "levels": described.get("levels") or descents.levels[0, :tried].tolist(),

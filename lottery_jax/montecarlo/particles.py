@@ -164,8 +164,8 @@ def _walk(measure, key, cloud: _Cloud, level, step, gain, is_first, *, moves: in
         is_moved = is_first | (block[None] < 0) | (block_of[:, None] == block[None])
         places = propose(cloud.places, noise, jnp.where(is_moved, steps[None], 0))
         scores = measure(places)
-        # A NaN is let in, so that it is seen.
-        accepts = ~(scores > level)
+        # A NaN is let in and stays, so that it is seen.
+        accepts = ~(scores > level) & ~jnp.isnan(cloud.scores)
         cloud = _Cloud(
             jnp.where(accepts[None], places, cloud.places),
             jnp.where(accepts, scores, cloud.scores),

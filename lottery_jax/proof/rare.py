@@ -142,9 +142,8 @@ def _reading(rows: Sequence[Row]) -> str:
         f"{some.width} at d = {some.dim} and {last.width} at d = {last.dim}; {sums}. The rigorous "
         f"bounds reach {of_masks[0].width} and {of_masks[-1].width} (masks), and "
         f"{of_kink[0].width} (kink) and {of_breakpoint[0].width} (breakpoint) whatever d is. "
-        f"Lemma 8: "
-        f"{lemma_8.verdict}; {lemma_8.measured}. Lemma 9: {lemma_9.verdict}. Lemma 10: "
-        f"{lemma_10.verdict}; {lemma_10.measured}."
+        f"Lemma 8: {lemma_8.verdict}; {lemma_8.measured}. Lemma 9: {lemma_9.verdict}; "
+        f"{lemma_9.measured}. Lemma 10: {lemma_10.verdict}; {lemma_10.measured}."
     )
 
 

@@ -219,6 +219,10 @@ def test_unusable_scores_are_refused():
     nan = RareEvent("nan", (), score=lambda x: jnp.sqrt(x[0] - 1), size=1)
     with pytest.raises(ValueError, match=r"nan: .*NaN"):
         choose_levels(nan, key=keys.root(1), level=0.5, **few)
+    # Only on the way, and the particle moves on: the score is NaN in a part of the places.
+    late = RareEvent("late", (), score=lambda x: jnp.where(x[0] > 2, jnp.nan, x[0]), size=1)
+    with pytest.raises(ValueError, match=r"late: .*NaN"):
+        split(late, key=keys.root(1), levels=given(3.0, 2.5), repetitions=8, particles=16, moves=64)
     vector = RareEvent("vector", (), score=lambda x: x, size=1)
     with pytest.raises(ValueError, match="float64 scalar"):
         choose_levels(vector, key=keys.root(1), level=0.5, **few)
