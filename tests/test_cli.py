@@ -8,6 +8,7 @@ import pytest
 
 from lottery_jax import cli, curves, experiments, gap, rss
 from lottery_jax.montecarlo import Store, collect
+from lottery_jax.proof import STUDIES, chain
 
 ONE = ["run", "single_neuron", "--dim", "2", "--epsilons", "0.5,1.0", "--trials", "24576"]
 SMALL = (curves.Curve("neuron", "linear", 2, (0.6, 0.5), 100, 12, 1.15),)
@@ -18,7 +19,7 @@ def lottery(capsys):
     """Run a command line; gives its exit code and what it prints to both streams."""
 
     def run(*arguments):
-        silent = ["--silent"] if arguments[:1] in (("run",), ("gap",)) else []
+        silent = ["--silent"] if arguments[:1] in (("run",), ("gap",), ("proof",)) else []
         code = cli.main([*map(str, arguments), *silent])
         return code, *capsys.readouterr()
 
@@ -65,6 +66,9 @@ NEURON = ["run", "neuron_pruning", "--dim", "2", "--width", "4", "--epsilons", "
         (["prune"], "invalid choice: 'prune'"),
         ([], "COMMAND"),
         (["gap", "--seed", "5e9"], "invalid int value: '5e9'"),
+        (["proof", "--seed", "-1"], "seed=-1"),
+        (["run", "chain", "--epsilons", "0.1"], "unrecognized arguments: --epsilons 0.1"),
+        (["run", "chain", "--quick", "--seed", "-1"], "seed=-1"),
         (["gap", "--quick", "--seed", str(2**32)], f"seed={2**32}"),
         (["info", "absent.jsonl"], "absent.jsonl does not exist"),
         (["plot", "absent.jsonl"], "absent.jsonl does not exist"),
@@ -205,7 +209,7 @@ def test_dry_runs_say_what_they_would_do_and_write_nothing(lottery, tmp_path, mo
 def test_list_names_every_experiment_with_its_settings(lottery):
     out = lottery("list")[1]
     assert "lottery-jax run neuron_pruning --dim DIM --width WIDTH [--radius 2.0]" in out
-    assert out.count("lottery-jax run ") == len(experiments.CATALOGUE)
+    assert out.count("lottery-jax run ") == len(experiments.CATALOGUE) + len(STUDIES)
 
 
 def test_info_describes_the_machine_and_a_store(lottery, path):
@@ -247,3 +251,39 @@ def test_gap_writes_table_rows_and_figure_and_repeats_itself(
     assert lottery("plot", folder / "gap.csv", "--out", folder / "again.png")[0] == 0
     assert (folder / "again.png").read_bytes() == (folder / "gap.png").read_bytes()
     assert "no success counts" in lottery("plot", folder / "gap.jsonl")[2]
+
+
+def test_a_study_writes_rows_figure_and_words_and_repeats_itself(lottery, tmp_path, monkeypatch):
+    folder = tmp_path / "chain"
+    first = lottery("run", "chain", "--quick", "--out", folder)
+    assert first[0] == 0
+    assert {file.name for file in folder.iterdir()} == {"chain.csv", "chain.jsonl", "chain.png"}
+    monkeypatch.delattr("lottery_jax.montecarlo.collect.run_counts")  # nothing is left to run
+    assert lottery("run", "chain", "--quick", "--out", folder) == first
+    check_refused(*lottery("run", "kinks", "--out", folder / "chain.csv"), "File exists")
+    (folder / "chain.jsonl").rename(folder / "kinks.jsonl")
+    check_refused(*lottery("run", "kinks", "--quick", "--out", folder), "another experiment")
+
+
+def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in STUDIES:
+        code, out, err = lottery("run", name, "--dry-run")
+        assert (code, err) == (0, "")
+        assert len(out) > 40
+    assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STUDIES)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_proof_is_one_table_of_all_studies(lottery, tmp_path, monkeypatch):
+    monkeypatch.setattr("lottery_jax.proof.table.STUDIES", {"chain": chain})
+    code, out, err = lottery("proof", "--quick", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert "lottery-jax run chain" in out.replace("\n", " ")
+    assert "statements: " in out
+    assert {"verdicts.csv", "chain.csv", "chain.png", "chain.jsonl"} == {
+        file.name for file in tmp_path.iterdir()
+    }
+    header, *lines = (tmp_path / "verdicts.csv").read_text().splitlines()
+    assert header == "lemma,claim,measured,verdict,command"
+    assert lines

@@ -48,7 +48,7 @@ CLI_COMMANDS = [words[1:] for words in commands() if Path(words[0]).name == "lot
 @pytest.mark.parametrize("words", CLI_COMMANDS, ids=" ".join)
 def test_commands_are_understood(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if words[0] in ("run", "gap", "rss", "network"):
+    if words[0] in ("run", "gap", "rss", "proof", "network"):
         assert cli.main([*words, "--dry-run"]) == 0, capsys.readouterr().err
     else:
         cli.parse(words)
@@ -56,7 +56,7 @@ def test_commands_are_understood(words, tmp_path, monkeypatch, capsys):
 
 def test_every_command_of_the_command_line_is_shown():
     shown = {words[0] for words in CLI_COMMANDS}
-    assert shown == {"gap", "rss", "network", "run", "list", "plot", "info", "merge"}
+    assert shown == {"gap", "rss", "proof", "network", "run", "list", "plot", "info", "merge"}
 
 
 def test_extras_exist():

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lottery_jax.proof import chain, corners, exponents, families, kinks, process
+from lottery_jax.proof import chain, corners, exponents, families, kinks, process, rare
 
-# Modules with the members of `study.Study`, in the order of the proof.
+# In the order of the proof; each is a `study.Study`.
 STUDIES: Mapping[str, Any] = {
-    module.NAME: module for module in (kinks, process, chain, families, exponents, corners)
+    module.NAME: module for module in (kinks, process, chain, families, rare, exponents, corners)
 }

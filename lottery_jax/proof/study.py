@@ -8,7 +8,7 @@ it and goes on from a store, `draw` and `describe` make a figure and a table wit
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
@@ -19,6 +19,7 @@ from lottery_jax.proof.verdict import Verdict
 from lottery_jax.report.tables import write_rows
 
 
+@runtime_checkable
 class Study(Protocol):
     """One experiment on the proof."""
 

@@ -1,0 +1,118 @@
+"""The studies that measure widths: what they print, draw and conclude from rows made up here."""
+
+import math
+
+import pytest
+
+from lottery_jax import curves
+from lottery_jax.core import keys
+from lottery_jax.montecarlo import StoreError
+from lottery_jax.neuron_pruning.single_neuron import success_gaussian
+from lottery_jax.proof import corners, exponents, study
+from lottery_jax.report.tables import WidthRow
+
+
+def row(pruning, output, dim, epsilon, width, *, max_kept=4, spread=0.04):
+    low, high = (float(math.floor(width * (1 + sign * spread))) for sign in (-1, 1))
+    return WidthRow(
+        *(pruning, output, dim, epsilon, 1.0, max_kept, 0.5, float(round(width))),
+        *(low, high, 400, "upper"),
+    )
+
+
+def power_law(power, *, pruning="neuron", output="linear", dim=2, max_kept=4, scale=40):
+    return [
+        row(pruning, output, dim, epsilon, scale * (0.4 / epsilon) ** power, max_kept=max_kept)
+        for epsilon in (0.4, 0.2, 0.1, 0.05)
+    ]
+
+
+def logarithm(pruning="weight", output="relu"):
+    return [
+        row(pruning, output, 2, epsilon, 22 + 4.2 * math.log2(0.4 / epsilon), max_kept=None)
+        for epsilon in (0.4, 0.1, 1e-2, 1e-3)
+    ]
+
+
+def test_one_neuron_succeeds_in_half_of_the_draws_at_the_closed_form():
+    for dim, epsilon in ((2, 0.3), (3, 0.5)):
+        width, share = exponents.one_neuron(dim, epsilon), success_gaussian(dim, epsilon)
+        assert 1 - (1 - share) ** width >= 0.5 > 1 - (1 - share) ** (width - 1)
+
+
+def test_exponents_are_those_of_the_rows():
+    rows = power_law(1.5, max_kept=2) + power_law(2.0, max_kept=1)
+    told = exponents.describe(rows)
+    assert "1.50 [" in told
+    assert "2.00 [" in told
+    assert "for 2 of 2 curves." in told
+    assert "the others are d = 2, at most 2 kept: 2.00" in exponents.describe(
+        power_law(2.0, max_kept=2)
+    )
+
+
+def test_only_the_finest_points_are_fitted_once_more():
+    rows = power_law(1.5, max_kept=2)
+    assert [each.epsilon for each in exponents.finest(rows, rows[0].curve)] == [0.2, 0.1, 0.05]
+
+
+@pytest.mark.parametrize(("power", "verdict"), [(1.0, "fails"), (0.2, "holds")])
+def test_corners_tell_a_power_from_a_logarithm(power, verdict):
+    rows = [
+        *power_law(1.0),
+        *power_law(0.95, output="relu"),
+        *power_law(power, pruning="weight", scale=20),
+        *logarithm(),
+    ]
+    found = {each.claim.split(", ", 1)[1]: each.verdict for each in corners.verdicts(rows)}
+    assert found == {
+        "each with its own output (neurons: linear, weights: relu)": "holds",
+        "both with a linear output": verdict,
+        "both with a relu output": "holds",
+    }
+    assert f"both with a linear output: {verdict}" in corners.describe(rows)
+
+
+def test_wide_limits_leave_a_corner_undecided():
+    vague = [
+        row("weight", "linear", 2, epsilon, 20 * (0.4 / epsilon) ** 0.6, spread=0.5)
+        for epsilon in (0.4, 0.2, 0.1, 0.05)
+    ]
+    found = {
+        each.claim: each.verdict
+        for each in corners.verdicts([*power_law(1.0), *vague, *logarithm()])
+    }
+    assert found["weights escape the power of 1/epsilon, both with a linear output"] == "undecided"
+
+
+SMALL = (
+    curves.Curve("neuron", "linear", 2, (0.6, 0.5), 100, 12, 1.15, max_kept=2),
+    curves.Curve("weight", "linear", 2, (0.6, 0.5), 100, 6, 1.0, max_kept=2),
+)
+
+
+def test_a_run_into_a_folder_and_once_more(tmp_path, monkeypatch):
+    settings = dict(key=keys.root(0), store=study.open_store(corners, tmp_path), progress=False)
+    rows = corners.measure(SMALL, **settings)
+    assert [(each.pruning, each.epsilon, each.max_kept) for each in rows] == [
+        ("neuron", 0.6, 2),
+        ("neuron", 0.5, 2),
+        ("weight", 0.6, 2),
+        ("weight", 0.5, 2),
+    ]
+    assert rows[2].width_high < rows[0].width_low  # masks help
+    study.write(corners, rows, tmp_path)
+    assert (tmp_path / "corners.csv").read_text().count("\n") == 5
+    assert (tmp_path / "corners.png").stat().st_size > 10_000
+    monkeypatch.setattr("lottery_jax.montecarlo.collect.run_first_width", None)
+    assert corners.measure(SMALL, **settings) == rows
+    (tmp_path / "corners.jsonl").rename(tmp_path / "exponents.jsonl")
+    with pytest.raises(StoreError, match="another experiment; name another folder"):
+        study.open_store(exponents, tmp_path)
+
+
+@pytest.mark.parametrize("module", [corners, exponents])
+def test_plans_name_every_point(module):
+    for setup in (module.QUICK, module.FULL):
+        points = sum(len(curve.epsilons) for curve in setup)
+        assert f"{points} points" in module.plan(setup)
