@@ -129,8 +129,8 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
         f"Read as a copy of the moves it has more on {copy.hits} of {copy.trials} paths, as must "
         "be, but then its chances are those of the original process."
     )
-    case = _cases(rows)[0]
-    (lost, lost_beyond), (won, won_beyond) = (_at_cap(case, what) for what in ("down", "up"))
+    drawn = _cases(rows)[0]
+    (lost, lost_beyond), (won, won_beyond) = (_at_cap(drawn, what) for what in ("down", "up"))
     said.append(
         f"With T broken bins it loses one with a chance in {_limits(lost)} while the original has "
         f"at most T, and in {_limits(lost_beyond)} while it has more; it would gain one with a "
@@ -142,6 +142,15 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
             f"For {_setting(case[0])} the bound on q by the mass of T bins is {q:.3g}, and "
             f"{q / down.high:.3g} to {q / down.low:.3g} times the greatest chance of a repair that "
             "was measured."
+        )
+    coupled = next(row for row in _chosen(drawn, "zero", "chain") if row.at == row.steps)
+    if coupled.bound is not None:
+        said.append(
+            'A chain that is coupled path by path, by the chances of "own" by state, exceeds "own" '
+            f"on {_chosen(drawn, 'above', 'chain')[0].hits} paths; it is at 0 after "
+            f"{coupled.at} steps with a probability in {_limits(coupled)}, and the (q, p, T)-chain "
+            f"with {coupled.bound:.4g}: what differs is that these chances depend on more than the "
+            f"state ({_setting(coupled)})."
         )
     last = [f"{each.lemma}: {each.verdict}" for each in verdicts(rows)]
     said.append(f"{'; '.join(last)}.")

@@ -50,22 +50,24 @@ def walk(places, jumps, edges, *, target: int, threshold: Fraction, cap: int):
     Returns the original process, the capped one, and the copy that follows the moves of the first.
     """
 
+    known: dict[tuple[int, ...], bool] = {}  # by the kinks of a bin: most bins do not change
+
     def broken(kept) -> int:
         groups: dict[int, list[int]] = {}
         for i in kept:
             number = bin_number(float(places[i]), edges)
             if number is not None:
                 groups.setdefault(number, []).append(i)
-        return sum(
-            is_broken(
-                [places[i] for i in members],
-                [jumps[i] for i in members],
-                edges[number],
-                edges[number + 1],
-                threshold,
-            )
-            for number, members in groups.items()
-        )
+        for number, members in groups.items():
+            if tuple(members) not in known:
+                known[tuple(members)] = is_broken(
+                    [places[i] for i in members],
+                    [jumps[i] for i in members],
+                    edges[number],
+                    edges[number + 1],
+                    threshold,
+                )
+        return sum(known[tuple(members)] for members in groups.values())
 
     everything, own = [target], [target]
     original, capped, copied = [broken([target])], [broken([target])], [broken([target])]
