@@ -149,8 +149,8 @@ def _sentences(rows: Sequence[Row]) -> list[str]:
             'A chain that is coupled path by path, by the chances of "own" by state, exceeds "own" '
             f"on {_chosen(drawn, 'above', 'chain')[0].hits} paths; it is at 0 after "
             f"{coupled.at} steps with a probability in {_limits(coupled)}, and the (q, p, T)-chain "
-            f"with {coupled.bound:.4g}: what differs is that these chances depend on more than the "
-            f"state ({_setting(coupled)})."
+            f"with {coupled.bound:.4g}; were these chances to depend on nothing but the state, the "
+            f"two would agree ({_setting(coupled)})."
         )
     last = [f"{each.lemma}: {each.verdict}" for each in verdicts(rows)]
     said.append(f"{'; '.join(last)}.")
