@@ -1,9 +1,10 @@
 """The cases by name. Each takes a scale ("quick", "full" or "long") and yields rows."""
 
 from benchmarks.bounds import bounds
+from benchmarks.cases_proof import chain, families, kinks, process
 from benchmarks.cases_rare import kept_score, splitting_level
 from benchmarks.cases_scalar import integer_sums, largest_gap, scalar_sums, shared_pool
-from benchmarks.cases_trials import neuron_trial, weight_trial
+from benchmarks.cases_trials import corners, exponents, neuron_trial, weight_trial
 from benchmarks.cases_vectors import few_items, relu_features, vector_sums
 
 CASES = {
@@ -16,6 +17,12 @@ CASES = {
     "shared_pool": shared_pool,
     "neuron_trial": neuron_trial,
     "weight_trial": weight_trial,
+    "process": process,
+    "families": families,
+    "kinks": kinks,
+    "chain": chain,
+    "corners": corners,
+    "exponents": exponents,
     "kept_score": kept_score,
     "splitting_level": splitting_level,
     "bounds": bounds,

@@ -15,6 +15,7 @@ from lottery_jax.core import keys
 from lottery_jax.core.compat import make_mesh
 from lottery_jax.montecarlo.chunk import run_success
 from lottery_jax.neuron_pruning import reduction as neurons
+from lottery_jax.weight_pruning import masked
 from lottery_jax.weight_pruning import reduction as weights
 
 
@@ -55,6 +56,38 @@ def weight_trial(scale: str) -> Iterator[Result | Missing]:
         )
 
 
+def corners(scale: str) -> Iterator[Result | Missing]:
+    """Weight pruning with a linear output that leaves at most 4 neurons."""
+    for width, epsilon, rounds in [(8, 0.3, 1)] if scale == "quick" else [(24, 0.12, 3)]:
+        yield from _trial(
+            f"corner weight, linear d=2 N={width} K=4 eps={epsilon}",
+            lj.weight_pruning.few_neurons(dim=2, width=width, radius=1.0),
+            epsilon,
+            functools.partial(masked.draw, dim=2, num_neurons=width),
+            lambda each, epsilon=epsilon: rivals_neurons.has_masked(
+                *each.network, each.target, epsilon
+            ),
+            rounds,
+        )
+
+
+def exponents(scale: str) -> Iterator[Result | Missing]:
+    """Wide networks of which at most 1, 2 or 3 neurons are kept."""
+    has = {1: rivals_neurons.has_one, 2: rivals_neurons.has_two, 3: rivals_neurons.has_three}
+    cases = [(1, 4000, 0.05), (2, 600, 0.05), (3, 270, 0.05)]
+    if scale == "quick":
+        cases = [(1, 60, 0.3), (2, 30, 0.3), (3, 16, 0.3)]
+    for kept, width, epsilon in cases:
+        yield from _trial(
+            f"exponents d=2 N={width} K={kept} eps={epsilon}",
+            lj.neuron_pruning.experiment(dim=2, width=width, radius=1.0, max_kept=kept),
+            epsilon,
+            functools.partial(neurons.draw, dim=2, num_neurons=width),
+            lambda net, kept=kept, epsilon=epsilon: has[kept](net.hidden, net.output, epsilon),
+            1 if scale == "quick" else 3,
+        )
+
+
 def _trial(
     case: str,
     experiment: lj.Experiment,
@@ -69,8 +102,9 @@ def _trial(
     chunk = keys.chunk(key, 0)
     lanes = jnp.arange(experiment.lanes, dtype=jnp.uint32)
     drawn = jax.jit(jax.vmap(lambda lane: draw(keys.lane(chunk, lane))))(lanes)
-    fields = [np.asarray(field, np.float64) for field in drawn]
-    draws = [type(drawn)(*each) for each in zip(*fields, strict=True)]
+    drawn = jax.tree.map(lambda field: np.asarray(field, np.float64), drawn)
+    leaves, structure = jax.tree.flatten(drawn)
+    draws = [jax.tree.unflatten(structure, each) for each in zip(*leaves, strict=True)]
 
     def agree(run: Any, answers: list[bool]) -> Checked:
         tally, successes = run[0], sum(answers)

@@ -7,17 +7,61 @@ import itertools
 
 import numpy as np
 
-from benchmarks.rivals_vectors import within
+from benchmarks.rivals_vectors import within, within_three, within_two
 
 _STACK = 2**12  # partial subsets expanded together
 
 
-def has_four(hidden: np.ndarray, output: np.ndarray, tolerance: float) -> bool:
+def has_four(
+    hidden: np.ndarray, output: np.ndarray, tolerance: float, groups: np.ndarray | None = None
+) -> bool:
     """Is some subset of at most 4 neurons within `tolerance` of relu(x_1) on the unit ball?
 
     Candidates come from `within` on test points; survivors are decided by the exact supremum, all
-    faces of the arrangement, vectorised over survivors. Stops at the first success.
+    faces of the arrangement, vectorised over survivors. Stops at the first success. Of the neurons
+    with one number in `groups` at most one is kept.
     """
+    return _has(within, hidden, output, tolerance, groups)
+
+
+def has_three(hidden: np.ndarray, output: np.ndarray, tolerance: float) -> bool:
+    """The same for at most 3 neurons: windows of neurons for pairs."""
+    return _has(within_three, hidden, output, tolerance)
+
+
+def has_two(hidden: np.ndarray, output: np.ndarray, tolerance: float) -> bool:
+    """The same for at most 2 neurons: windows of neurons for neurons."""
+    return _has(within_two, hidden, output, tolerance)
+
+
+def has_one(hidden: np.ndarray, output: np.ndarray, tolerance: float) -> bool:
+    """Is one neuron within `tolerance`, which is below 1: the closed form of its error."""
+    size = np.linalg.norm(hidden, axis=1)
+    strength, cosine = output * size, hidden[:, 0] / size
+    is_candidate = (strength > 0) & (cosine > 0)  # of the others the error is 1 or more
+    strength, cosine = strength[is_candidate], cosine[is_candidate]
+    apart = np.sqrt(np.maximum(1 - 2 * strength * cosine + strength**2, 0))
+    between = np.maximum(1, strength) * np.sqrt(1 - cosine**2)
+    is_between = (strength > cosine) & (strength * cosine < 1)
+    return bool((np.where(is_between, between, apart) <= tolerance).any())
+
+
+def has_masked(
+    hidden: np.ndarray, output: np.ndarray, target: np.ndarray, tolerance: float
+) -> bool:
+    """Do some weights of at most 4 neurons, in the plane, come within `tolerance` of the target?
+
+    Each neuron offers three versions: both weights, or one of them. The plane is turned so that the
+    target is relu(x_1).
+    """
+    masks = np.array([[1, 0], [0, 1], [1, 1]])
+    versions = (hidden[:, None] * masks).reshape(-1, 2)
+    turned = versions @ np.array([[target[0], -target[1]], [target[1], target[0]]])
+    groups = np.repeat(np.arange(len(output)), len(masks))
+    return has_four(turned, np.repeat(output, len(masks)), tolerance, groups)
+
+
+def _has(within, hidden, output, tolerance, groups=None):
     dim = hidden.shape[1]
     points = _points(dim)
     values = output[:, None] * np.maximum(hidden @ points.T, 0)
@@ -26,10 +70,14 @@ def has_four(hidden: np.ndarray, output: np.ndarray, tolerance: float) -> bool:
     reach = np.append(2 * tolerance, np.full(len(points), tolerance))
     signs = np.append(np.sign(output), 0.0)
     vectors = np.concatenate([np.abs(output)[:, None] * hidden, np.zeros((1, dim))])
-    return any(
-        (_suprema(signs[members], vectors[members]) <= tolerance).any()
-        for members in within(items, center, reach)
-    )
+    for members in within(items, center, reach):
+        if groups is not None:
+            owners = np.sort(np.append(groups, -1)[members], axis=1)
+            is_twice = (owners[:, 1:] == owners[:, :-1]) & (owners[:, 1:] >= 0)
+            members = members[~is_twice.any(axis=1)]
+        if (_suprema(signs[members], vectors[members]) <= tolerance).any():
+            return True
+    return False
 
 
 def _points(dim):

@@ -37,20 +37,40 @@ def within(items: np.ndarray, center: np.ndarray, reach: np.ndarray) -> Iterator
     Pairs are sorted by the first coordinate; for blocks of pairs the windows of partners come from
     searchsorted, and candidates are filtered coordinate by coordinate.
     """
-    none = len(items)
+    pairs = _pairs(len(items))
+    yield from _join(items, pairs, pairs, center, reach)
+
+
+def within_three(items: np.ndarray, center: np.ndarray, reach: np.ndarray) -> Iterator[np.ndarray]:
+    """The same for at most 3 items: pairs against items."""
+    yield from _join(items, _pairs(len(items)), np.arange(len(items) + 1)[:, None], center, reach)
+
+
+def within_two(items: np.ndarray, center: np.ndarray, reach: np.ndarray) -> Iterator[np.ndarray]:
+    """The same for at most 2 items: items against items."""
+    singles = np.arange(len(items) + 1)[:, None]
+    yield from _join(items, singles, singles, center, reach)
+
+
+def _pairs(number: int) -> np.ndarray:
+    """No item, one item or two, filled up with `number`."""
+    first, second = np.triu_indices(number, 1)
+    first = np.concatenate([[number], np.arange(number), first])
+    second = np.concatenate([[number], np.full(number, number), second])
+    return np.stack([first, second], axis=1)
+
+
+def _join(items, lefts, rights, center, reach):
+    """Batches of one of the lefts with one of the rights, each in order of the first coordinate."""
+    none, is_same = len(items), lefts is rights
     items = np.concatenate([items, np.zeros((1, items.shape[1]))])
-    first, second = np.triu_indices(none, 1)
-    first = np.concatenate([[none], np.arange(none), first])
-    second = np.concatenate([[none], np.full(none, none), second])
-    sums = items[first] + items[second]
-    order = np.argsort(sums[:, 0])
-    first, second, sums = first[order], second[order], sums[order].T.copy()
-    along = sums[0]
-    for start in range(0, len(along), _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, len(along)))
-        low = np.searchsorted(along, center[0] - reach[0] - along[rows])
-        high = np.searchsorted(along, center[0] + reach[0] - along[rows], side="right")
-        low = np.maximum(low, rows)  # every unordered pair of pairs once
+    (lefts, left_sums), (rights, right_sums) = (_ordered(items, parts) for parts in (lefts, rights))
+    for start in range(0, len(lefts), _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, len(lefts)))
+        rest = center[0] - left_sums[0][rows]
+        low = np.searchsorted(right_sums[0], rest - reach[0])
+        high = np.searchsorted(right_sums[0], rest + reach[0], side="right")
+        low = np.maximum(low, rows) if is_same else low  # every unordered pair of parts once
         count = np.maximum(high - low, 0)
         if not count.sum():
             continue
@@ -58,14 +78,22 @@ def within(items: np.ndarray, center: np.ndarray, reach: np.ndarray) -> Iterator
         column = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
         column += np.repeat(low, count)
         for axis in range(1, len(center)):
-            near = np.abs(sums[axis][row] + sums[axis][column] - center[axis]) <= reach[axis]
+            sums = left_sums[axis][row] + right_sums[axis][column]
+            near = np.abs(sums - center[axis]) <= reach[axis]
             row, column = row[near], column[near]
-        members = np.stack([first[row], second[row], first[column], second[column]], axis=1)
+        members = np.concatenate([lefts[row], rights[column]], axis=1)
         members.sort(axis=1)
         repeated = (members[:, 1:] == members[:, :-1]) & (members[:, 1:] < none)
         members = members[~repeated.any(axis=1)]
         if len(members):
             yield np.unique(members, axis=0)
+
+
+def _ordered(items, parts):
+    """Parts and their sums, coordinate by coordinate, in order of the first coordinate."""
+    sums = items[parts].sum(axis=1)
+    order = np.argsort(sums[:, 0])
+    return parts[order], sums[order].T.copy()
 
 
 def nearest_of_all(items: np.ndarray, target: np.ndarray) -> float:
