@@ -87,7 +87,7 @@ def measure(
                     epsilon=epsilon,
                     trials=curve.trials,
                     probability=PROBABILITY,
-                    pilot_trials=PILOT_TRIALS,
+                    pilot_trials=min(PILOT_TRIALS, curve.trials),
                     store=store,
                     mesh=mesh,
                     progress=partial(report_part, report, done, curve.trials, total),
@@ -163,7 +163,8 @@ def plan(curves: Sequence[Curve]) -> str:
         for epsilon in curve.epsilons:
             experiment = curve.near(curve.start, curve.epsilons[0], epsilon)
             chunks = sum(
-                count_chunks(experiment, trials) for trials in (curve.trials, PILOT_TRIALS)
+                count_chunks(experiment, trials)
+                for trials in (curve.trials, min(PILOT_TRIALS, curve.trials))
             )
             draws = chunks * experiment.lanes
             programs.add(experiment.first_width)

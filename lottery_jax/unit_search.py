@@ -269,9 +269,14 @@ class _AnyKept(_Problem):
         return jax.tree.map(lambda leaf: leaf[0], folded), effort.is_cut_off[0]
 
     def errors(self, masks: Bool[Array, "batch unit"], is_subset: Bool[Array, " batch"]):
-        signs = jnp.where(masks, self.units.signs[None], 0)
-        vectors = jnp.where(masks[:, :, None], self.units.vectors[None], 0)
-        return self.bounds(signs, vectors, is_subset)
+        if self.max_kept < masks.shape[1]:  # the supremum costs more the more vectors it is given
+            chosen = jnp.argsort(~masks, axis=1, stable=True)[:, : self.max_kept]
+            is_kept = jnp.take_along_axis(masks, chosen, axis=1)
+            signs, vectors = self.units.signs[chosen], self.units.vectors[chosen]
+        else:
+            is_kept, signs, vectors = masks, self.units.signs[None], self.units.vectors[None]
+        signs = jnp.where(is_kept, signs, 0)
+        return self.bounds(signs, jnp.where(is_kept[:, :, None], vectors, 0), is_subset)
 
     def numbers(self, mask: Bool[Array, " unit"]) -> Int[Array, " kept"]:
         number = jnp.arange(mask.shape[0], dtype=jnp.int32)

@@ -3,8 +3,10 @@
 from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.collect import estimate
 from lottery_jax.montecarlo.counts import Counts, collect_counts, limits_jackknife
+from lottery_jax.montecarlo.descents import RareEvent
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial, identity
+from lottery_jax.montecarlo.splitting import Rare, choose_levels, split
 from lottery_jax.montecarlo.store import Store, StoreError, merge_stores
 from lottery_jax.montecarlo.threshold import Threshold, threshold
 
@@ -13,15 +15,19 @@ __all__ = [
     "Estimates",
     "Experiment",
     "FirstWidth",
+    "Rare",
+    "RareEvent",
     "Store",
     "StoreError",
     "Threshold",
     "Trial",
+    "choose_levels",
     "collect_counts",
     "estimate",
     "first_width_by_bisection",
     "identity",
     "limits_jackknife",
     "merge_stores",
+    "split",
     "threshold",
 ]

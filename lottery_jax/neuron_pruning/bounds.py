@@ -21,58 +21,6 @@ from jaxtyping import Float64, Shaped
 Widths = Shaped[np.ndarray, " width"]  # numbers of neurons before pruning
 Logs = Float64[np.ndarray, " width"]
 
-_NODES = 40  # of each Gauss-Legendre rule
-
-
-def log_success_one(dim: int, epsilon: float) -> float:
-    """Log p_1: one neuron with Gaussian weights, kept as it is, is within epsilon on the unit ball.
-
-    The double integral of `single_neuron.success_gaussian` with sin(angle) = epsilon sin(t), which
-    takes away the root at the end of the range: a fixed Gauss rule is then accurate to 1e-11 of the
-    probability down to epsilon = 3e-6, where p_1 is 1e-12 in the plane.
-
-    Raises
-    ------
-    ValueError
-        Unless dim >= 2 and 0 < epsilon < 1.
-
-    Examples
-    --------
-    >>> round(log_success_one(2, 3e-6), 6)
-    -27.820091
-    """
-    from scipy.special import (
-        betaln,
-        gammaln,
-        kve,
-    )  # on first use: importing the package stays light
-
-    _check(dim, epsilon)
-    order = (dim - 1) / 2
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
-    constant = order * math.log(2) + float(gammaln(dim / 2)) + math.log(math.pi) / 2
-
-    def density(strength):
-        return np.exp(order * np.log(strength) + np.log(kve(order, strength)) - strength - constant)
-
-    # The interval of strengths that work changes its form where tan(angle) = epsilon.
-    middle = math.asin(1 / math.sqrt(1 + epsilon**2))
-    total = 0.0
-    for start, end in ((0.0, middle), (middle, math.pi / 2)):
-        t = (start + end) / 2 + (end - start) / 2 * nodes
-        cosine = np.sqrt(1 - (epsilon * np.sin(t)) ** 2)
-        low = cosine - epsilon * np.cos(t)
-        high = cosine + epsilon * np.cos(t)
-        if start > 0:
-            high = 1 / np.sin(t)
-        strengths = (low + high)[:, None] / 2 + (high - low)[:, None] / 2 * nodes
-        mass = density(strengths) @ weights * (high - low) / 2
-        # In units of epsilon^(dim - 1), so that nothing underflows.
-        total += (
-            (end - start) / 2 * np.sum(weights * mass * np.sin(t) ** (dim - 2) * np.cos(t) / cosine)
-        )
-    return float(np.log(total) + (dim - 1) * math.log(epsilon) - betaln((dim - 1) / 2, 0.5))
-
 
 def log_bound_kept(dim: int, epsilon: float) -> float:
     """A bound on log p_k for every number k of kept neurons, and 0 for epsilon >= 1/2.

@@ -99,7 +99,7 @@ def _kept(setup: Setup, dim: int, kept: int, epsilon: float, *, key, store, mesh
     run = {"key": key, "particles": setup.particles, "store": store, "mesh": mesh}
     levels = choose_levels(event, level=epsilon, **run)
     rare = split(event, levels=levels, repetitions=setup.repetitions, confidence=CONFIDENCE, **run)
-    exact = math.exp(bounds.log_success_one(dim, epsilon)) if kept == 1 else None
+    exact = single_neuron.success_gaussian(dim, epsilon) if kept == 1 else None
     return [
         make_row(
             what="kept",
@@ -130,7 +130,7 @@ def _singles(setup: Setup, dim: int, *, key, store, mesh) -> list[Row]:
         (
             "as it is",
             kept_network.experiment(dim=dim, kept=1, radius=1.0),
-            lambda dim, epsilon: math.exp(bounds.log_success_one(dim, epsilon)),
+            single_neuron.success_gaussian,
         ),
     ):
         found = estimate(

@@ -60,23 +60,15 @@ def one_neuron(dim: int, epsilon: float) -> float:
     ("dim", "epsilon"), [(2, 0.3), (2, 1e-3), (2, 3.297e-6), (3, 0.1), (4, 0.3)]
 )
 def test_p_1_against_an_integral_of_another_kind(dim, epsilon):
-    assert math.exp(bounds.log_success_one(dim, epsilon)) == pytest.approx(
+    assert math.exp(single_neuron.log_success_gaussian(dim, epsilon)) == pytest.approx(
         one_neuron(dim, epsilon), rel=1e-5
     )
-
-
-@pytest.mark.parametrize("dim", [2, 3, 5, 9])
-def test_p_1_against_the_adaptive_integral(dim):
-    """`single_neuron.success_gaussian` stops at an absolute error, so only where p_1 is large."""
-    for epsilon in (0.2, 0.5, 0.9):
-        exact = math.exp(bounds.log_success_one(dim, epsilon))
-        assert exact == pytest.approx(single_neuron.success_gaussian(dim, epsilon), rel=1e-4)
 
 
 def test_p_1_does_not_underflow():
     """Its leading term: log p_1 falls by d log 10 for each factor of ten."""
     for dim in (2, 6, 60):
-        steps = np.diff([bounds.log_success_one(dim, 10.0**-n) for n in (4, 5)])
+        steps = np.diff([single_neuron.log_success_gaussian(dim, 10.0**-n) for n in (4, 5)])
         assert steps == pytest.approx(-dim * math.log(10), rel=1e-3)
 
 
@@ -118,7 +110,9 @@ def test_the_bound_of_the_linear_part_is_sharp_for_small_accuracies():
 def test_p_1_is_below_the_bound_for_every_number_kept():
     for dim in (2, 3, 8, 30):
         for epsilon in (0.45, 0.1, 1e-3, 1e-6):
-            assert bounds.log_success_one(dim, epsilon) <= bounds.log_bound_kept(dim, epsilon)
+            assert single_neuron.log_success_gaussian(dim, epsilon) <= bounds.log_bound_kept(
+                dim, epsilon
+            )
     assert bounds.log_bound_kept(2, 0.5) == 0
 
 
@@ -244,8 +238,8 @@ def test_the_paper_s_sums_against_exact_ones():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: bounds.log_success_one(1, 0.1), "dim=1"),
-        (lambda: bounds.log_success_one(2, 1.0), "epsilon=1.0"),
+        (lambda: single_neuron.log_success_gaussian(1, 0.1), "dim=1"),
+        (lambda: single_neuron.log_success_gaussian(2, 1.0), "epsilon=1.0"),
         (lambda: bounds.log_bound_kept(2, -0.1), "epsilon=-0.1"),
         (lambda: bounds.log_bound_kink(float("nan"), np.array([1])), "epsilon=nan"),
         (lambda: paper_bounds.chain(epsilon=0.1, radius=1.0, share=20.0, jump=0.5), "radius=1.0"),
@@ -260,7 +254,7 @@ def test_wrong_settings_name_the_value(call, message):
 
 def test_bounds_take_whole_sweeps():
     widths = np.asarray(jnp.arange(1, 501))
-    logs = np.array([bounds.log_success_one(2, 0.1), -10.0])
+    logs = np.array([single_neuron.log_success_gaussian(2, 0.1), -10.0])
     for log in (
         bounds.log_union(logs, widths),
         bounds.log_bound_masks(2, 0.1, widths),

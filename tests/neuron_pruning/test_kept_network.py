@@ -13,7 +13,7 @@ from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo import estimate as estimate_counts
 from lottery_jax.montecarlo import particles
 from lottery_jax.montecarlo.splitting import Rare, choose_levels, limits_of_mean, split
-from lottery_jax.neuron_pruning import bounds, kept_network, single_neuron
+from lottery_jax.neuron_pruning import kept_network, single_neuron
 from tests.oracles import sampled_sup
 
 FALSE_ALARM = 1e-6
@@ -79,7 +79,7 @@ def test_the_error_of_one_neuron_is_the_closed_form_down_to_a_millionth():
 @pytest.mark.parametrize("p", [1e-3, 1e-12])
 def test_one_kept_neuron(p):
     epsilon = ONE_IN[p]
-    exact = math.exp(bounds.log_success_one(2, epsilon))
+    exact = single_neuron.success_gaussian(2, epsilon)
     assert exact == pytest.approx(p, rel=0.02)
     rare = estimate(kept_network.event(dim=2, kept=1), epsilon, seed=1, repetitions=64)
     assert_inside(rare, exact)
@@ -90,7 +90,7 @@ def test_one_kept_neuron(p):
 def test_a_wrong_move_is_caught_by_the_closed_form(monkeypatch):
     """x + s z instead of sqrt(1 - s^2) x + s z: a fourth too many, in any number of levels."""
     right = kept_network.event(dim=2, kept=1)
-    exact = math.exp(bounds.log_success_one(2, 1e-2))
+    exact = single_neuron.success_gaussian(2, 1e-2)
     assert_inside(estimate(right, 1e-2, seed=2, repetitions=256), exact)
     monkeypatch.setattr(particles, "propose", lambda place, noise, step: place + step * noise)
     wrong = dataclasses.replace(right, score=lambda x: right.score(x))  # another program
@@ -148,7 +148,7 @@ def test_several_kept_neurons_against_brute_force(kept, epsilon, draws):
 def test_the_limits_hold_in_nineteen_of_twenty_seeds(p):
     """99 % limits of 32 repetitions each, the same levels and sizes as by default."""
     epsilon = ONE_IN[p]
-    exact = math.exp(bounds.log_success_one(2, epsilon))
+    exact = single_neuron.success_gaussian(2, epsilon)
     event = kept_network.event(dim=2, kept=1)
     inside = []
     for seed in range(20):
@@ -172,7 +172,7 @@ def test_plain_counts_and_splitting_agree(trials):
             found.hits, found.trials, undecided=found.undecided, confidence=1 - FALSE_ALARM
         )
         if kept == 1:
-            expected = math.exp(bounds.log_success_one(2, 0.3))
+            expected = single_neuron.success_gaussian(2, 0.3)
         else:
             expected = estimate(
                 kept_network.event(dim=2, kept=2), 0.3, seed=8, repetitions=128
