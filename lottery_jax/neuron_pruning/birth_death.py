@@ -230,9 +230,9 @@ def experiment(*, p: float, q: float, cap: int, steps: int) -> Experiment:
             ("steps", steps),
         ),
         lanes=10_000,
-        vmap_lanes={"cpu": 1024, "gpu": 16384, "tpu": 16384},
-        seconds_per_draw=lambda: 5e-8 * steps,
-        bytes_per_draw=lambda: 4.0 * (steps + 64),
+        vmap_lanes={"cpu": 256, "gpu": 16384, "tpu": 16384},
+        seconds_per_draw=lambda: 2e-8 * steps,
+        bytes_per_draw=lambda: 8.0 * (steps + 32),
     )
 
 
@@ -240,11 +240,16 @@ def experiment(*, p: float, q: float, cap: int, steps: int) -> Experiment:
 def _count(capacity: int):
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
         up, down = parameters["up"], parameters["down"]
+        steps = jnp.arange(capacity, dtype=jnp.int32)
 
-        def move(state, step):
+        def place(step):
             # In 32-bit integers: a float32 number would round p and q by more.
             bits = jax.random.bits(jax.random.fold_in(key, step), (), jnp.uint32)
-            place = lax.shift_right_logical(bits, jnp.uint32(2)).astype(jnp.int32)
+            return lax.shift_right_logical(bits, jnp.uint32(2)).astype(jnp.int32)
+
+        # All drawn before the first step: inside the loop it is half as fast.
+        def move(state, this):
+            step, place = this
             rises = (place < up) & (state < parameters["cap"])
             falls = (place >= up) & (place - up < down) & (state > 0)
             moved = state + rises.astype(jnp.int32) - falls.astype(jnp.int32)
@@ -252,7 +257,7 @@ def _count(capacity: int):
             moved = jnp.where(is_run, moved, state)
             return moved, (is_run & (moved == 0)).astype(jnp.int32)
 
-        last, zero = lax.scan(move, jnp.int32(1), jnp.arange(capacity, dtype=jnp.int32))
+        last, zero = lax.scan(move, jnp.int32(1), (steps, jax.vmap(place)(steps)))
         is_last = jnp.minimum(last, 63) == jnp.arange(64, dtype=jnp.int32)
         return {"zero": zero, "last": is_last.astype(jnp.int32)}
 

@@ -10,6 +10,7 @@ import math
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Int32, Key
 
 from lottery_jax import geometry
@@ -119,7 +120,7 @@ def random_bins(
     return Experiment(
         name="random_bins",
         settings=settings,
-        count=_count_bin(1 << (count - 1).bit_length()),
+        count=_count_bin(1 << (count - 1).bit_length(), 1 << (num_neurons - 1).bit_length()),
         parameters=(*settings, ("bins", count)),
         lanes=4096,
         vmap_lanes={"cpu": 512, "gpu": 4096, "tpu": 4096},
@@ -166,13 +167,13 @@ def _count_single(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..
 
 
 @functools.cache
-def _count_bin(bins: int):
+def _count_bin(bins: int, capacity: int):
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
         of_network, of_target, of_bin = keys.items(key, 3)
         weights = jax.vmap(lambda key: jax.random.normal(key, (3,), jnp.float32))(
-            keys.items(of_network, _MAX_NEURONS)
+            keys.items(of_network, capacity)
         )
-        is_there = jnp.arange(_MAX_NEURONS, dtype=jnp.int32) < parameters["num_neurons"]
+        is_there = jnp.arange(capacity, dtype=jnp.int32) < parameters["num_neurons"]
         hidden, output = weights[:, :2], jnp.where(is_there, weights[:, 2], 0)
         target = jax.random.normal(of_target, (2,), jnp.float32)
         target = target / jnp.sqrt(jnp.sum(target * target))
@@ -191,10 +192,11 @@ def _count_bin(bins: int):
         along = nodes[:, None] * hidden[None, :, 0] + hidden[None, :, 1]
         terms = output[None] * jnp.maximum(along, 0)
         error = jnp.sum(terms, axis=1) - jnp.maximum(nodes * target[0] + target[1], 0)
-        run = nodes[:, None] - nodes[None]
-        slopes = (error[:, None] - error[None]) / jnp.where(run == 0, jnp.inf, run)
-        rest = error[None, None] - slopes[..., None] * nodes[None, None]
-        best = jnp.min(jnp.max(rest, axis=-1) - jnp.min(rest, axis=-1)) / 2
+        first, last = np.triu_indices(capacity + 2, 1)
+        run = nodes[first] - nodes[last]
+        slopes = (error[first] - error[last]) / jnp.where(run == 0, jnp.inf, run)
+        rest = error[:, None] - slopes[None] * nodes[:, None]
+        best = jnp.min(jnp.max(rest, axis=0) - jnp.min(rest, axis=0)) / 2
         # Of every value of g - f: products and sums of at most 16 neurons and the target.
         size = (
             jnp.sum(
