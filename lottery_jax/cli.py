@@ -29,6 +29,9 @@ from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
 
 
+_FILES = ("csv", "jsonl", "png")  # of a run that draws
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
     try:
@@ -109,7 +112,7 @@ def _measure(module, name: str, options: argparse.Namespace, *, open_store, writ
     rows = module.measure(setup, key=key, store=store, progress=not options.silent)
     write(rows, folder)
     print(module.describe(rows))
-    _say_written(folder, *(f"{name}.{end}" for end in ("csv", "jsonl", "png")))
+    _say_written(folder, *(f"{name}.{end}" for end in _FILES))
 
 
 def _make_folder(options: argparse.Namespace) -> Path:
@@ -130,7 +133,7 @@ def _proof(options: argparse.Namespace) -> None:
     folder = _make_folder(options)
     found = table.judge(folder, quick=options.quick, key=key, progress=not options.silent)
     print(table.describe(found))
-    _say_written(folder, "verdicts.csv", "and the rows and figures of each study")
+    _say_written(folder, "verdicts.csv", *(f"{name}.{end}" for name in STUDIES for end in _FILES))
 
 
 def _network(options: argparse.Namespace) -> None:

@@ -280,7 +280,7 @@ def test_the_proof_is_one_table_of_all_studies(lottery, tmp_path, monkeypatch):
     code, out, err = lottery("proof", "--quick", "--out", tmp_path)
     assert (code, err) == (0, "")
     assert "lottery-jax run chain" in out.replace("\n", " ")
-    assert "statements: " in out
+    assert "statements; holds: " in out
     assert {"verdicts.csv", "chain.csv", "chain.png", "chain.jsonl"} == {
         file.name for file in tmp_path.iterdir()
     }

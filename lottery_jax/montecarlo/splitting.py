@@ -118,9 +118,10 @@ def choose_levels(
     )
     levels, (survivors,) = np.asarray(row["levels"]), row["hits"]
     if survivors[-1] == 0:
+        reached = levels[-2] if len(levels) > 1 else math.inf
         raise ValueError(
-            f"{event.name}: no score below {levels[-2] if len(levels) > 1 else math.inf} was found on "
-            f"the way to {level=}; raise particles or moves, unless the score cannot fall that low"
+            f"{event.name}: no score below {reached} was found on the way to {level=}; raise "
+            "particles or moves, unless the score cannot fall that low"
         )
     if levels[-1] > level:
         raise ValueError(f"{level=} needs more than {MOST_LEVELS} levels; lower {share=}")

@@ -53,8 +53,8 @@ def describe(verdicts: Sequence[Verdict]) -> str:
     counts: dict[str, int] = {}
     for verdict in verdicts:
         counts[verdict.verdict] = counts.get(verdict.verdict, 0) + 1
-    told = ", ".join(f"{count} {name}" for name, count in counts.items())
-    return "\n".join([*lines, "", f"{len(verdicts)} statements: {told}."])
+    told = ", ".join(f"{name}: {count}" for name, count in counts.items())
+    return "\n".join([*lines, "", f"{len(verdicts)} statements; {told}."])
 
 
 def _line(cells) -> str:
