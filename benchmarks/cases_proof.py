@@ -6,9 +6,9 @@ is timed with, where they must agree within chance.
 """
 
 import contextlib
-import dataclasses
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -27,7 +27,7 @@ from lottery_jax.neuron_pruning import families as families_
 from lottery_jax.neuron_pruning import kinks as kinks_
 from lottery_jax.neuron_pruning import process as process_
 
-Counts = dict[str, np.ndarray]
+Counts = dict[str, Any]  # arrays and integers
 _SPREADS = 6  # standard deviations of a difference that chance is allowed
 
 
@@ -47,6 +47,8 @@ def process(scale: str) -> Iterator[Result | Missing]:
         given = experiment.scalars()
         settings = {name: float(given[name]) for name in ("radius", "length", "constant")}
 
+        most = {"total": bins, "original_moves": steps, "copy_moves": steps}
+
         def draw(key, given=given, steps=steps, bins=bins):
             sizes = process_path.capacities(steps, bins)
             size = {"steps": sizes[0], "bins": sizes[1], "precision": "float64"}
@@ -59,14 +61,14 @@ def process(scale: str) -> Iterator[Result | Missing]:
             places[:, 0], jumps[:, 0] = target, -1
             return places, jumps, rng.random((lanes, steps))
 
-        def within(counts: Counts, bins=bins, steps=steps) -> tuple[Counts, Counts]:
+        def within(counts: Counts, most=most) -> tuple[Counts, Counts]:
             open_ = counts["undecided"]
             low = {name: each for name, each in counts.items() if name != "undecided"}
-            return low, {name: each + open_ * max(steps, bins) for name, each in low.items()}
+            return low, {name: each + open_ * most.get(name, 1) for name, each in low.items()}
 
         yield from _counted(
             f"process eps={length} c={constant} T={cap} k={steps}",
-            dataclasses.replace(experiment, lanes=64) if scale == "quick" else experiment,
+            experiment,
             "path",
             draw,
             own,
@@ -74,7 +76,7 @@ def process(scale: str) -> Iterator[Result | Missing]:
                 rivals_process.processes, **settings, cap=cap, chain=_as_float32(chain)
             ),
             within,
-            most=max(steps, bins),
+            most=most,
             rounds=1 if scale == "quick" else 3,
             context=enable_x64,
         )
@@ -100,7 +102,6 @@ def chain(scale: str) -> Iterator[Result | Missing]:
             lambda rng, lanes, steps=steps: (rng.random((steps, lanes)).T,),
             functools.partial(rivals_proof.chain, p=0.3, q=0.1, cap=cap),
             lambda counts: (counts, counts),
-            most=1,
             rounds=1 if scale == "quick" else 5,
             prepare=lambda bits: bits / 2.0**30,
         )
@@ -138,7 +139,6 @@ def kinks(scale: str) -> Iterator[Result | Missing]:
             steep=kinks_.STEEP,
         ),
         within_single,
-        most=1,
         rounds=rounds,
     )
     neurons, bins = 8, geometry.num_bins(2.0, 0.5)
@@ -168,14 +168,13 @@ def kinks(scale: str) -> Iterator[Result | Missing]:
         ),
         functools.partial(rivals_proof.random_bins, length=0.5, constant=0.05, radius=2.0),
         within_bins,
-        most=1,
         rounds=rounds,
     )
 
 
 def families(scale: str) -> Iterator[Result | Missing]:
     """Networks of two and three kept neurons on 24 families."""
-    settings = {"epsilon": 0.5, "radius": 2.0, "constant": 0.045, "jump": 0.4}
+    settings: dict[str, Any] = {"epsilon": 0.5, "radius": 2.0, "constant": 0.045, "jump": 0.4}
     for kept in (2,) if scale == "quick" else (2, 3):
 
         def draw(key, kept=kept):
@@ -186,15 +185,15 @@ def families(scale: str) -> Iterator[Result | Missing]:
 
         yield from _counted(
             f"families k={kept} J=24",
-            families_.experiment(kept=kept, num_families=24, **settings),
+            families_.experiment(kept=kept, **settings),
             "network",
             draw,
             lambda rng, lanes, kept=kept: (rng.normal(size=(lanes, kept, 49)),),
             functools.partial(rivals_proof.families, **settings),
-            lambda counts: tuple(
-                {"at_most": np.cumsum(counts[name])} for name in ("possible", "certain")
+            lambda counts: (
+                {"at_most": np.cumsum(counts["possible"])},
+                {"at_most": np.cumsum(counts["certain"])},
             ),
-            most=1,
             rounds=1 if scale == "quick" else 5,
         )
 
@@ -208,15 +207,15 @@ def _counted(
     count: Callable[..., Counts],
     within: Callable[[Counts], tuple[Counts, Counts]],
     *,
-    most: int,
     rounds: int,
+    most: Mapping[str, int] = MappingProxyType({}),
     context: Callable[[], Any] = contextlib.nullcontext,
     prepare: Callable[[np.ndarray], np.ndarray] = lambda each: each,
 ) -> Iterator[Result | Missing]:
     """One chunk, and NumPy over its draws and over its own.
 
     `within` gives the least and the largest counts that ours allow for; `most` is what one draw may
-    add to one of them.
+    add to one of them, by name; 1 where it is not named.
     """
     key, mesh, number = lj.key(0), make_mesh(), experiment.lanes
 
@@ -238,7 +237,8 @@ def _counted(
             answer = _padded(theirs[name], np.shape(low[name]))
             slack = 0.0
             if by_chance:
-                slack = _SPREADS * np.sqrt(most * (high[name] + answer)) + _SPREADS * most
+                size = most.get(name, 1)
+                slack = _SPREADS * (np.sqrt(size * (high[name] + answer)) + size)
             is_right = (low[name] - slack <= answer) & (answer <= high[name] + slack)
             agrees, checked = agrees and bool(np.all(is_right)), checked + answer.size
         note = "its own draws" if by_chance else f"{number} draws"

@@ -6,6 +6,7 @@ list of its kinks, so that a step touches one bin; the counts are taken over all
 
 import bisect
 import math
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ def processes(
     constant: float,
     cap: int,
     chain: tuple[float, float, tuple[float, ...], tuple[float, ...]],
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Counts over paths of the original process, the capped one in both readings, and the chain."""
     end = math.sqrt(radius**2 - 1)
     edges = np.minimum(np.arange(math.ceil(2 * end / length - 1e-6) + 1) * length - end, end)

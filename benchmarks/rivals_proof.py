@@ -6,11 +6,12 @@ them are treated together; the counts are sums over draws, by name.
 
 import itertools
 import math
+from typing import Any
 
 import numpy as np
 
 
-def chain(uniforms: np.ndarray, *, p: float, q: float, cap: int) -> dict[str, np.ndarray]:
+def chain(uniforms: np.ndarray, *, p: float, q: float, cap: int) -> dict[str, Any]:
     """Paths of the birth-death chain that are at 0 after each step, and where they are at last."""
     rises, falls = uniforms < p, (uniforms >= p) & (uniforms < p + q)
     moves = (rises.astype(np.int8) - falls.astype(np.int8)).T.copy()
@@ -31,7 +32,7 @@ def single_kinks(
     constants: tuple[float, ...],
     cells: int,
     steep: float,
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """One neuron and a bin of length 1: by the closed form of the gap of one kink."""
     slope, offset, output = weights.T
     place, jump = -offset / slope, output * np.abs(slope)
@@ -64,7 +65,7 @@ def random_bins(
     length: float,
     constant: float,
     radius: float,
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """A network, a target and a bin: is it broken, and is the target near?
 
     The first from all triples of nodes of the network, the second from the slopes of all chords of
@@ -102,7 +103,7 @@ def random_bins(
 
 def families(
     weights: np.ndarray, *, epsilon: float, radius: float, constant: float, jump: float
-) -> dict[str, np.ndarray]:
+) -> dict[str, Any]:
     """Draws with at most 0, 1, 2, ... good families; only bins with a kink can be broken."""
     output, slopes, offsets = weights[..., 0], weights[..., 1::2], weights[..., 2::2]
     target = np.zeros((len(weights), 1, slopes.shape[2]))

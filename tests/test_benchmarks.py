@@ -6,9 +6,18 @@ import itertools
 import numpy as np
 import pytest
 
-from benchmarks import rivals, rivals_neurons, rivals_vectors, solvers
+from benchmarks import (
+    rivals,
+    rivals_neurons,
+    rivals_process,
+    rivals_proof,
+    rivals_vectors,
+    solvers,
+)
+from benchmarks.cases import CASES
 from benchmarks.extras import how_to_install, needs
 from benchmarks.timing import Checked, Missing, Rival, compare
+from tests.oracles.broken_bins import largest_gap
 
 
 def have(package):
@@ -131,6 +140,17 @@ def test_numpy_of_four():
     check_of_four(rivals_vectors.of_four_within, rivals_vectors.of_four_nearest)
 
 
+def test_numpy_of_two_and_of_three():
+    finders = {2: rivals_vectors.within_two, 3: rivals_vectors.within_three}
+    for seed, (most, within) in itertools.product(range(3), finders.items()):
+        items, target = draw_vectors(10, 2, seed)
+        errors = {s: error for s, error in of_four(items, target) if len(s) <= most}
+        tolerance = float(np.quantile(list(errors.values()), 0.2))
+        found = itertools.chain.from_iterable(within(items, target, np.full(2, tolerance)))
+        subsets = {tuple(int(item) for item in row if item < 10) for row in found}
+        assert subsets == {s for s in errors if errors[s] <= tolerance}
+
+
 @have("numba")
 def test_native_of_four(monkeypatch):
     from benchmarks import native_pairs
@@ -183,6 +203,51 @@ def test_neurons_in_the_plane():
     assert 5 < sum(answers) < 55
 
 
+def test_few_neurons_in_the_plane():
+    """Of k neurons, at most k kept is any number kept."""
+    rng = np.random.default_rng(1)
+    few = {1: rivals_neurons.has_one, 2: rivals_neurons.has_two, 3: rivals_neurons.has_three}
+    for number, has in few.items():
+        answers = []
+        for _ in range(100):
+            hidden, output = rng.normal(size=(number, 2)), rng.normal(size=number)
+            hidden[0] = [1, rng.normal() / 3]  # near to the target often enough
+            tolerance = rng.uniform(0.1, 1.0)
+            answers.append(has(hidden, output, tolerance))
+            assert answers[-1] == rivals_neurons.has_any(hidden, output, tolerance)
+        assert 5 < sum(answers) < 95
+
+
+def test_masked_neurons():
+    """Two neurons: none of their weights, or one of three choices, on many points of the circle."""
+    rng = np.random.default_rng(2)
+    angles = np.linspace(0, 2 * np.pi, 4000)
+    points = np.stack([np.cos(angles), np.sin(angles)])
+    answers = []
+    for _ in range(60):
+        hidden, output, angle = rng.normal(size=(2, 2)), rng.normal(size=2), rng.uniform(0, 6)
+        target = np.array([np.cos(angle), np.sin(angle)])
+        errors = []
+        for masks in itertools.product(itertools.product((0, 1), repeat=2), repeat=2):
+            values = output @ np.maximum((hidden * masks) @ points, 0)
+            errors.append(np.abs(values - np.maximum(target @ points, 0)).max())
+        for tolerance in (min(errors) * 0.99, min(errors) * 1.01):
+            answers.append(rivals_neurons.has_masked(hidden, output, target, tolerance))
+    assert answers == [False, True] * 60
+
+
+def test_gaps():
+    """The largest gap between the hulls, in exact arithmetic: of rows of kinks, and of one bin."""
+    rng = np.random.default_rng(3)
+    places, jumps = rng.uniform(-0.5, 1.5, size=(50, 6)), rng.normal(size=(50, 6))
+    found = rivals_proof.gaps(places, jumps, np.zeros(50), np.ones(50))
+    for place, jump, gap in zip(places, jumps, found, strict=True):
+        exact = pytest.approx(float(largest_gap(place, jump, 0, 1)), abs=1e-12)
+        inside = sorted((p, j) for p, j in zip(place, jump, strict=True) if 0 < p < 1)
+        assert gap == exact
+        assert not inside or rivals_process._gap(inside, 0.0, 1.0) == exact
+
+
 def test_suprema_in_the_plane():
     """Never below those of many points of the circle, and hardly above."""
     rng = np.random.default_rng(0)
@@ -228,3 +293,47 @@ def test_a_limit_is_noted():
     assert checked.agree
     assert "1 of 2" in checked.note
     assert not solvers.check_solved(np.array([1.0, 2.5]), solved, 1e-6).agree
+
+
+COUNTS = {
+    "process": (rivals_process, "processes"),
+    "families": (rivals_proof, "families"),
+    "chain": (rivals_proof, "chain"),
+    "kinks": (rivals_proof, "single_kinks"),
+}
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(case, marks=[pytest.mark.slow] * (case == "kinks")) for case in COUNTS]
+)
+def test_counts_of_the_studies(case, monkeypatch):
+    """Ours and those of NumPy agree; one count too many is noticed, and twice as many by chance."""
+    rows = list(CASES[case]("quick"))
+    assert [row.agree for row in rows] == [True] * len(rows)
+    right = getattr(*COUNTS[case])
+
+    def one_more(*args, **settings):
+        counts = right(*args, **settings)
+        name = list(counts)[-1]
+        counts[name] = np.array(counts[name])
+        counts[name][(0,) * counts[name].ndim] += 1
+        return counts
+
+    def twice(*args, **settings):
+        return {name: 2 * np.asarray(each) for name, each in right(*args, **settings).items()}
+
+    for wrong, expected in ((one_more, [False, True]), (twice, [False, False])):
+        monkeypatch.setattr(*COUNTS[case], wrong)
+        assert [row.agree for row in itertools.islice(CASES[case]("quick"), 2)] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["corners", "exponents"])
+def test_trials_of_the_studies(case, monkeypatch):
+    rows = list(CASES[case]("quick"))
+    assert [row.agree for row in rows] == [True] * len(rows)
+    for name in ("has_masked", "has_one", "has_two", "has_three"):
+        right = getattr(rivals_neurons, name)
+        wrong = lambda *args, right=right: right(*args[:-1], 0.9 * args[-1])  # noqa: E731
+        monkeypatch.setattr(rivals_neurons, name, wrong)
+    assert not any(row.agree for row in CASES[case]("quick"))
