@@ -28,7 +28,6 @@ from lottery_jax.proof import STUDIES, study, table
 from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
 
-
 _FILES = ("csv", "jsonl", "png")  # of a run that draws
 
 
@@ -224,7 +223,9 @@ def _curves(source: Path) -> list[Estimates]:
     """The success curves in a store, one for each experiment and seed."""
     groups = [group for group in _groups(_read_store(source)) if group[0]["kind"] == "success"]
     if not groups:
-        raise StoreError(f"{source} holds no success counts; plot the gap.csv written beside it")
+        raise StoreError(
+            f"{source} holds no success counts; the run that wrote it drew its figure beside it"
+        )
     return [Estimates.from_rows(group) for group in groups]
 
 

@@ -18,7 +18,7 @@ from lottery_jax.montecarlo.collect import Progress, count_chunks, report_part, 
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.montecarlo.threshold import Threshold, threshold
-from lottery_jax.report.fits import Slope, fit_exponent, fit_per_bit
+from lottery_jax.report.fits import Slope, fit_exponent, fit_per_bit, misfit_bits, misfit_power
 from lottery_jax.report.tables import WidthRow, format_table
 
 PROBABILITY = 0.5
@@ -142,6 +142,19 @@ def fit_bits(rows: Sequence[WidthRow]) -> Slope | None:
     if len(columns[0]) < 2:
         return None
     return Slope(*(value / rows[0].dim for value in fit_per_bit(*columns)))
+
+
+class Misfit(NamedTuple):
+    """How well two laws of growth fit: the chance of a worse fit if the widths followed them."""
+
+    power: float  # of 1/epsilon
+    logarithm: float
+
+
+def misfit(rows: Sequence[WidthRow]) -> Misfit:
+    """Both laws beside the points of one curve that are not open, two or more."""
+    columns = _columns(rows)
+    return Misfit(misfit_power(*columns), misfit_bits(*columns))
 
 
 def _columns(rows: Sequence[WidthRow]) -> list[list[float]]:

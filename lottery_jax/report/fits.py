@@ -92,6 +92,37 @@ def fit_per_bit(
     return _weighted_slope(x, y, _deviations(lows, highs, confidence), confidence)
 
 
+def misfit_power(
+    epsilons: ArrayLike, widths: ArrayLike, lows: ArrayLike, highs: ArrayLike
+) -> float:
+    """How well a power of 1/epsilon fits: the chance of a worse fit if the widths were one.
+
+    The p-value of chi^2 about the line of `fit_exponent`, with 95 % limits; 1 for two points.
+
+    Examples
+    --------
+    >>> points = [[0.4, 0.2, 0.1], [10, 20, 40], [9, 18, 36], [11, 22, 44]]
+    >>> round(misfit_power(*points), 2), misfit_bits(*points) < 1e-3
+    (1.0, True)
+    """
+    x = np.log(1 / np.asarray(epsilons, np.float64))
+    y = np.asarray(widths, np.float64)
+    return _misfit(x, np.log(y), _deviations(lows, highs, 0.95) / y)
+
+
+def misfit_bits(epsilons: ArrayLike, widths: ArrayLike, lows: ArrayLike, highs: ArrayLike) -> float:
+    """How well a multiple of log(1/epsilon), and a constant, fits; see `misfit_power`.
+
+    Examples
+    --------
+    >>> points = [[0.4, 0.2, 0.1], [10, 12, 14], [9, 11, 13], [11, 13, 15]]
+    >>> round(misfit_bits(*points), 2)
+    1.0
+    """
+    x = np.log2(1 / np.asarray(epsilons, np.float64))
+    return _misfit(x, np.asarray(widths, np.float64), _deviations(lows, highs, 0.95))
+
+
 def fit_line(
     x: ArrayLike, y: ArrayLike, lows: ArrayLike, highs: ArrayLike, *, confidence: float = 0.95
 ) -> Line:
@@ -148,13 +179,27 @@ def _weighted_slope(x, y, deviations, confidence):
     return _weighted_line(x, y, deviations, confidence).slope
 
 
-def _weighted_line(x, y, deviations, confidence):
-    """Weighted least squares; limits are widened where points scatter by more than theirs."""
+def _misfit(x, y, deviations):
+    from scipy.special import gammaincc  # on first use: importing the package stays light
+
+    freedom = len(x) - 2
+    return (
+        float(gammaincc(freedom / 2, _least_squares(x, y, deviations)[2] / 2)) if freedom else 1.0
+    )
+
+
+def _least_squares(x, y, deviations):
+    """Slope and intercept, their covariance, and chi^2."""
     rows = np.stack([x, np.ones_like(x)], axis=1) / deviations[:, None]
     covariance = np.linalg.inv(rows.T @ rows)
     found = covariance @ rows.T @ (y / deviations)
-    residuals = y / deviations - rows @ found
-    scatter = np.sum(residuals**2) / max(len(x) - 2, 1)
+    return found, covariance, np.sum((y / deviations - rows @ found) ** 2)
+
+
+def _weighted_line(x, y, deviations, confidence):
+    """Weighted least squares; limits are widened where points scatter by more than theirs."""
+    found, covariance, chi_squared = _least_squares(x, y, deviations)
+    scatter = chi_squared / max(len(x) - 2, 1)
     half = _quantile(confidence) * np.sqrt(max(1.0, scatter) * np.diag(covariance))
     return Line(
         *(Slope(float(v), float(v - h), float(v + h)) for v, h in zip(found, half, strict=True))

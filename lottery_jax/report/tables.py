@@ -36,7 +36,7 @@ _COLUMNS = [field.name for field in fields(WidthRow)]
 
 def write_widths(path: str | os.PathLike, rows: Sequence[WidthRow]) -> None:
     """Write the rows as CSV, columns as in `WidthRow`."""
-    _write(path, _COLUMNS, map(astuple, rows))
+    _write(path, _COLUMNS, [astuple(row) for row in rows])
 
 
 def read_widths(path: str | os.PathLike) -> list[WidthRow]:
@@ -76,7 +76,7 @@ def write_rows(path: str | os.PathLike, rows: Sequence[Any]) -> None:
     ['steps,share', '1,0.5', '2,']
     """
     if is_dataclass(rows[0]):
-        _write(path, [field.name for field in fields(rows[0])], map(astuple, rows))
+        _write(path, [field.name for field in fields(rows[0])], [astuple(row) for row in rows])
     else:
         _write(path, rows[0]._fields, rows)
 

@@ -21,15 +21,17 @@ def row(pruning, output, dim, epsilon, width, *, max_kept=4, spread=0.04):
 
 
 def power_law(power, *, pruning="neuron", output="linear", dim=2, max_kept=4, scale=40):
+    kind = pruning, output, dim
     return [
-        row(pruning, output, dim, epsilon, scale * (0.4 / epsilon) ** power, max_kept=max_kept)
+        row(*kind, epsilon, scale * (0.4 / epsilon) ** power, max_kept=max_kept, spread=0.02)
         for epsilon in (0.4, 0.2, 0.1, 0.05)
     ]
 
 
 def logarithm(pruning="weight", output="relu"):
+    kind = pruning, output, 2
     return [
-        row(pruning, output, 2, epsilon, 22 + 4.2 * math.log2(0.4 / epsilon), max_kept=None)
+        row(*kind, epsilon, 220 + 42 * math.log2(0.4 / epsilon), max_kept=None, spread=0.02)
         for epsilon in (0.4, 0.1, 1e-2, 1e-3)
     ]
 
@@ -46,9 +48,39 @@ def test_exponents_are_those_of_the_rows():
     assert "1.50 [" in told
     assert "2.00 [" in told
     assert "for 2 of 2 curves." in told
-    assert "the others are d = 2, at most 2 kept: 2.00" in exponents.describe(
+    assert "for 0 of 1 curves; above it lie d = 2, at most 2 kept: 2.00" in exponents.describe(
         power_law(2.0, max_kept=2)
     )
+    assert "; below it lie d = 2, at most 2 kept: 1.00" in exponents.describe(
+        power_law(1.0, max_kept=2)
+    )
+
+
+def judged(module, rows):
+    return {each.lemma: each.verdict for each in module.verdicts(rows)}
+
+
+def test_theorem_1_is_judged_by_widths_with_any_number_kept_only():
+    free = power_law(0.7, max_kept=None, scale=17)
+    assert judged(exponents, power_law(0.7)) == {}
+    assert judged(exponents, free) == {"Theorem 1, d = 2": "holds with other constants"}
+    # One kink within reach needs .27/epsilon: far fewer neurons cannot do.
+    few = power_law(0.0, max_kept=None, scale=2)
+    assert judged(exponents, few)["Theorem 1, d = 2"] == "fails"
+    near = [row("neuron", "linear", 2, 0.05, 6, max_kept=None, spread=0.4)]
+    assert judged(exponents, near)["Theorem 1, d = 2"] == "undecided"
+
+
+@pytest.mark.parametrize(
+    ("width", "spread", "verdict"),
+    [(36, 0.04, "holds"), (20, 0.04, "fails"), (26, 0.3, "undecided")],
+)
+def test_the_factor_d_is_judged_at_one_accuracy(width, spread, verdict):
+    rows = [
+        row("neuron", "linear", 2, 0.4, 17, max_kept=None),
+        row("neuron", "linear", 3, 0.4, width, max_kept=None, spread=spread),
+    ]
+    assert judged(exponents, rows)["Theorem 1, d = 3"] == verdict
 
 
 def test_only_the_finest_points_are_fitted_once_more():
@@ -56,33 +88,39 @@ def test_only_the_finest_points_are_fitted_once_more():
     assert [each.epsilon for each in exponents.finest(rows, rows[0].curve)] == [0.2, 0.1, 0.05]
 
 
-@pytest.mark.parametrize(("power", "verdict"), [(1.0, "fails"), (0.2, "holds")])
-def test_corners_tell_a_power_from_a_logarithm(power, verdict):
-    rows = [
-        *power_law(1.0),
-        *power_law(0.95, output="relu"),
-        *power_law(power, pruning="weight", scale=20),
-        *logarithm(),
-    ]
-    found = {each.claim.split(", ", 1)[1]: each.verdict for each in corners.verdicts(rows)}
-    assert found == {
-        "each with its own output (neurons: linear, weights: relu)": "holds",
-        "both with a linear output": verdict,
-        "both with a relu output": "holds",
+def test_corners_tell_a_power_from_a_logarithm():
+    masked = power_law(1.0, pruning="weight")
+    rows = [*power_law(1.0), *power_law(0.95, output="relu"), *masked, *logarithm()]
+    assert judged(corners, rows) == {
+        "neurons, linear output, d = 2": "holds",
+        "neurons, relu output, d = 2": "holds",
+        "weights, linear output, d = 2": "fails",
+        "weights, relu output, d = 2": "holds",
     }
-    assert f"both with a linear output: {verdict}" in corners.describe(rows)
+    assert "neither change alone escapes the power" in corners.describe(rows)
 
 
-def test_wide_limits_leave_a_corner_undecided():
+def test_corners_are_judged_by_their_own_law():
+    """A smaller power is no logarithm, and a logarithm is none of a power."""
+    slow = power_law(0.5, pruning="weight", scale=200)
+    small = power_law(0.5, pruning="weight", output="relu", max_kept=None, scale=200)
+    assert judged(corners, [*power_law(1.25), *slow, *small]) == {
+        "neurons, linear output, d = 2": "holds",
+        "weights, linear output, d = 2": "fails",
+        "weights, relu output, d = 2": "fails",
+    }
+    neurons = [each for each in logarithm("neuron", "linear") if each.epsilon < 0.4]
+    assert judged(corners, neurons) == {"neurons, linear output, d = 2": "fails"}
+    assert "neither change" not in corners.describe([*power_law(1.25), *slow, *small])
+
+
+def test_few_or_vague_points_leave_a_corner_undecided():
     vague = [
         row("weight", "linear", 2, epsilon, 20 * (0.4 / epsilon) ** 0.6, spread=0.5)
         for epsilon in (0.4, 0.2, 0.1, 0.05)
     ]
-    found = {
-        each.claim: each.verdict
-        for each in corners.verdicts([*power_law(1.0), *vague, *logarithm()])
-    }
-    assert found["weights escape the power of 1/epsilon, both with a linear output"] == "undecided"
+    for rows in (vague, power_law(1.0)[:2]):
+        assert set(judged(corners, rows).values()) == {"undecided"}
 
 
 SMALL = (
