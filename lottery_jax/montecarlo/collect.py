@@ -202,7 +202,7 @@ def collect_rows(
                     "chunk": number,
                     "trials": experiment.lanes,
                     **_counts(experiment, stream, number, kind, epsilons, mesh),
-                    "versions": _versions(),
+                    "versions": versions(),
                     "device": f"{mesh.size} x {mesh.devices.flat[0].device_kind}",
                 }
                 if store is not None and jax.process_index() == 0:
@@ -238,7 +238,8 @@ def _histogram(widths: np.ndarray) -> dict[str, int]:
 
 
 @functools.cache
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The versions of this package and of jax, which every stored row names."""
     try:
         package = importlib.metadata.version("lottery_jax")
     except importlib.metadata.PackageNotFoundError:  # run from a source tree

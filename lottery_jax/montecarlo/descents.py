@@ -21,7 +21,7 @@ from jaxtyping import Float64, PRNGKeyArray
 
 from lottery_jax.core import keys
 from lottery_jax.core.compat import enable_x64
-from lottery_jax.montecarlo.collect import _versions
+from lottery_jax.montecarlo.collect import versions
 from lottery_jax.montecarlo.experiment import Setting
 from lottery_jax.montecarlo.particles import MOST_LEVELS, Descent, Orders, Score, descend
 from lottery_jax.montecarlo.store import Row, Store
@@ -172,7 +172,7 @@ def run_block(
         "accepted": descents.accepted[:trials, :tried].tolist(),
         "undecided": 0,
         "seconds": seconds,
-        "versions": _versions(),
+        "versions": versions(),
         "device": f"{mesh.size} x {mesh.devices.flat[0].device_kind}",
     }
     if store is not None and jax.process_index() == 0:
