@@ -1,6 +1,6 @@
 """The bounds of the study of rare events: at every width of the curve, and their reach.
 
-Nothing here is random; p_2 and above enter by their upper confidence limits.
+Nothing here is random; p_2 and above enter the union bound by their confidence limits.
 """
 
 import math
@@ -27,19 +27,37 @@ def curve_bounds(setup: Setup, rows: Sequence[Row]) -> Iterator[Row]:
     epsilon, radius, width, max_kept, _ = setup.curve
     inside = epsilon / radius
     widths = np.arange(1, width + 1)
-    # Upper limits of p_2, p_3, ...; p_1 is known.
-    upper = {
-        row.kept: math.log(row.exact or row.high or 1.0)
+    kept_rows = {
+        row.kept: row
         for row in rows
         if row.what == "kept" and row.dim == 2 and row.epsilon == inside
     }
-    logs = np.array([upper[kept] for kept in range(1, max_kept + 1)])
-    for name, kept, values in (
-        (f"union of p_1 to p_{max_kept}", max_kept, bounds.log_union(logs, widths)),
-        ("union over masks", None, bounds.log_bound_masks(2, inside, widths)),
-        ("one breakpoint", None, bounds.log_bound_breakpoint(inside, widths)),
-        ("one kink", None, bounds.log_bound_kink(inside, widths)),
-        ("(5) of the paper", None, _log_bound_5(2, epsilon, radius)(widths)),
+    # Limits of p_2, p_3, ...; p_1 is known. A lower limit of 0 adds nothing to the sum.
+    ends = [kept_rows[kept] for kept in range(1, max_kept + 1)]
+    low = np.log([row.exact or row.low or 1e-300 for row in ends])
+    high = np.log([row.exact or row.high or 1.0 for row in ends])
+    union = bounds.log_union(high, widths)
+    for number, least, value in zip(
+        widths.tolist(), bounds.log_union(low, widths).tolist(), union.tolist(), strict=True
+    ):
+        yield make_row(
+            what="bound",
+            name=f"union of p_1 to p_{max_kept}",
+            dim=2,
+            epsilon=epsilon,
+            radius=radius,
+            kept=max_kept,
+            width=number,
+            log=value,
+            low=math.exp(least),
+            high=math.exp(value),
+        )
+    for name, values in (
+        ("union over masks", bounds.log_bound_masks(2, inside, widths)),
+        ("one breakpoint", bounds.log_bound_breakpoint(inside, widths)),
+        ("one kink", bounds.log_bound_kink(inside, widths)),
+        ("(5) of the paper", _log_bound_5(2, epsilon, radius)(widths)),
+        ("(9) and (10) of the paper", _log_bounds_9_10(2, epsilon, radius)(widths)),
     ):
         for number, value in zip(widths.tolist(), values.tolist(), strict=True):
             yield make_row(
@@ -48,7 +66,6 @@ def curve_bounds(setup: Setup, rows: Sequence[Row]) -> Iterator[Row]:
                 dim=2,
                 epsilon=epsilon,
                 radius=radius,
-                kept=kept,
                 width=number,
                 log=value,
             )

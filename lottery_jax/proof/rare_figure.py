@@ -33,7 +33,9 @@ def draw(rows: Sequence[Row]) -> "Axes":
         points = named(rows, "bound", name)
         y = [math.exp(min(row.log or 0.0, 5.0)) for row in points]
         label = name if min(row.log or 0.0 for row in points) < 0 else f"{name}: never below 1"
-        left.plot([row.width for row in points], y, color=figures.COLOURS[number], label=label)
+        style = "--" if number % 2 else "-"  # bounds of 1 lie on each other
+        x = [row.width for row in points]
+        left.plot(x, y, style, color=figures.COLOURS[number], label=label)
     left.set_xscale("log")
     left.set_yscale("log")
     left.set_ylim(max(1e-5, 0.5 / (curve[0].trials or 1)), 3)
