@@ -164,10 +164,10 @@ def _quality(rows: Sequence[Row]) -> str:
     wide = [row for row in kept if not row.is_covered]
     points = ", ".join(f"d = {row.dim}, k = {row.kept}, {row.epsilon:g}" for row in wide)
     cover = (
-        f"The limits of p_k are checked to cover {100 * CONFIDENCE:g} % of runs where one "
-        f"repetition has a relative deviation of at most {WIDEST:g}"
+        f"The limits of p_k cover {100 * CONFIDENCE:g} % of runs, as simulated for lognormal "
+        f"repetitions, where the relative deviation of one is at most {WIDEST:g}"
     )
-    cover += f"; it has more at {points}." if wide else ", as at all points here."
+    cover += f"; it is larger at {points}." if wide else ", as at all points here."
     deep = max(kept, key=lambda row: row.levels or 0)
     return (
         f"{cover} Scores by level at the deepest point (d = {deep.dim}, k = {deep.kept}, epsilon "
