@@ -1,5 +1,6 @@
 """The chain's law by spectrum, by steps, in rationals and by simulation is one law."""
 
+import decimal
 import math
 from fractions import Fraction
 
@@ -78,11 +79,28 @@ def test_the_limit(cap):
             assert abs(late - exact) <= 1e-12
 
 
+@pytest.mark.parametrize("cap", [100, 300])
+def test_the_limit_of_a_middle_chain(cap):
+    """Still a float: 2e-143 at T = 300, to 1e-12 of the probability."""
+    ratio = Fraction(0.3) / Fraction(0.1)
+    exact = (ratio - 1) / (ratio ** (cap + 1) - 1)
+    for found in (
+        birth_death.limit_zero(0.3, 0.1, cap),
+        float(birth_death.log_probability_zero(0.3, 0.1, cap, 10**5)),
+    ):
+        assert abs(Fraction(math.exp(found)) / exact - 1) < 1e-12
+
+
 def test_the_limit_of_a_long_chain():
-    expected = math.log(2) - 10_001 * math.log(0.3 / 0.1)
-    assert birth_death.limit_zero(0.3, 0.1, 10_000) == pytest.approx(expected, rel=1e-12)
+    """The logarithm of 1e-4772, in decimals of 40 digits."""
+    with decimal.localcontext(prec=40):
+        ratio = decimal.Decimal.from_float(0.3) / decimal.Decimal.from_float(0.1)
+        exact = (ratio - 1).ln() - 10_001 * ratio.ln()  # but for 3**-10001
     late = birth_death.log_probability_zero(0.3, 0.1, 10_000, 10**6)
-    assert float(late) == pytest.approx(expected, rel=1e-12)
+    for found in (birth_death.limit_zero(0.3, 0.1, 10_000), float(late)):
+        # One unit in the last place of 11,000 is 1.8e-12, and a few roundings of that size happen:
+        # of log(p/q), of its multiple, of the sum. So 1e-11, absolute, for a probability to 1e-11.
+        assert abs(decimal.Decimal(found) - exact) < decimal.Decimal("1e-11")
 
 
 @pytest.mark.parametrize(("p", "q"), CHAINS[:3])
@@ -147,6 +165,39 @@ def test_the_simulation_follows_the_law(p, q, cap, trials):
     for wrong in (birth_death.law(p, q * 0.85, cap, 25), birth_death.law(p, q, cap + 1, 25)):
         with pytest.raises(AssertionError):
             _assert_law(counts, wrong)
+
+
+@pytest.mark.parametrize("trials", [20_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("p", "q"), [(0.3, 0.1), (0.4, 0.3), (0.41, 0.08)])
+def test_paths_reach_the_limit(p, q, trials):
+    """T = 3: after 64 steps the law is within 2e-4 of its limit, after 100 within 1e-6."""
+    experiment = birth_death.experiment(p=p, q=q, cap=3, steps=100)
+    counts = collect_counts(experiment, key=root(5), trials=trials, progress=False)
+    hits = int(counts.totals["zero"][99])
+    assert_rate(hits, trials, math.exp(birth_death.limit_zero(p, q, 3)))
+    for wrong in (birth_death.limit_zero(p, q, 4), birth_death.limit_zero(p, 0.8 * q, 3)):
+        with pytest.raises(AssertionError):
+            assert_rate(hits, trials, math.exp(wrong))
+
+
+@pytest.mark.parametrize("trials", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_paths_decay_at_the_rate(trials):
+    """Slopes of log Pr(B_k = 0) ~ -rate k - 1.5 log k + a + c/k between 16, 32 and 64 steps."""
+    p, q = 0.3, 0.1
+    experiment = birth_death.experiment(p=p, q=q, cap=200, steps=64)
+    counts = collect_counts(experiment, key=root(6), trials=trials, progress=False)
+    hits = [int(counts.totals["zero"][k - 1]) for k in (16, 32, 64)]
+    logs = np.log(np.array(hits) / trials) + 1.5 * np.log([16, 32, 64])
+    first, second = (logs[0] - logs[1]) / 16, (logs[1] - logs[2]) / 32
+    slope = (4 * second - first) / 3  # without c/k
+    # Terms beyond c/k: 3e-3 by the exact law. Five standard deviations of the counts, at worst
+    # correlated, with the weights of the three logarithms in the slope.
+    error = 3.5e-3 + 5 * float(np.abs([1 / 48, 3 / 48, 2 / 48]) @ (1 / np.sqrt(hits)))
+    assert abs(slope - birth_death.decay_rate(p, q)) < error
+    assert abs(slope - -math.log1p(-(p - q))) > error, "the drift is not the rate"
+    if trials == 1_000_000:
+        for wrong in (0.5, 2.0):
+            assert abs(slope - wrong * birth_death.decay_rate(p, q)) > error
 
 
 def test_a_sweep_compiles_once():

@@ -13,7 +13,7 @@ from lottery_jax.proof import chain
 SMALL = chain.Setup(
     chains=(chain.Chain(0.3, 0.1, 3), chain.Chain(0.3, 0.1, 20), chain.Chain(0.4, 0.3, 5)),
     trials=20_000,
-    simulated=(1, 4, 16),
+    simulated=(1, 4, 16, 64),
     longest=400,
 )
 
@@ -54,14 +54,47 @@ def test_a_second_run_reads_the_store(rows, store):
 def test_the_verdict_depends_on_the_rows(rows):
     (found,) = chain.verdicts(rows)
     assert found.verdict == "holds"
-    assert "9 of 9 points" in found.measured
+    assert "with the law at 12 of 12 points, with its limit at 1 of 1" in found.measured
     (fails,) = chain.verdicts([row._replace(constant=0.9 * row.rate) for row in rows])
     assert fails.verdict == "fails"
     off = [row._replace(low=row.high) if row.low and row.step == 4 else row for row in rows]
     (unsure,) = chain.verdicts(off)
     assert unsure.verdict == "undecided"
-    assert "6 of 9 points" in unsure.measured
+    assert "9 of 12 points" in unsure.measured
     assert "Lemma 7: undecided" in chain.describe(off)
+
+
+def test_paths_that_miss_the_limit_leave_the_lemma_undecided(rows):
+    """The limit is a closed form of its own: the law may agree, and it not."""
+    off = [row._replace(limit=row.limit + 7e-4) for row in rows]
+    low = [
+        row._replace(low=math.exp(-row.exponent)) if row.step == 64 and row.low else row
+        for row in off
+    ]
+    (found,) = chain.verdicts(low)
+    assert "12 of 12 points, with its limit at 0 of 1" in found.measured
+    assert found.verdict == "undecided"
+
+
+def test_the_paragraph_follows_the_rows(rows):
+    """Rows that say the opposite turn every conclusion round."""
+    text = chain.describe(rows)
+    assert "nearer to the rate" in text
+    assert "serves every k and T computed" in text
+    assert "at or above the rate in 3 of 3 chains" in text
+    assert ", below exp(-a T)" in text
+    made = [
+        row._replace(constant=(0.9 if row.cap == 3 else 0.5) * row.rate, limit=0.1 * row.rate)
+        for row in rows
+    ]
+    text = chain.describe([row._replace(constant_step=7) for row in made])
+    assert "it is at or above the rate in 0 of 3 chains. Lemma 7: fails. The step" in text
+    assert "within 2 of T in 1 of 3 chains" in text
+    assert ", no lower than exp(-a T)" in text
+    far = chain.describe(
+        [row._replace(constant=(1 if row.cap == 3 else 9) * row.rate) for row in rows]
+    )
+    assert "no nearer to the rate" in far
 
 
 def test_the_table_and_the_figure(rows):
@@ -73,7 +106,7 @@ def test_the_table_and_the_figure(rows):
     ax = chain.draw(rows)
     assert isinstance(ax, Axes)
     assert "T = 20" in [text.get_text() for text in ax.get_legend().get_texts()]
-    assert "60000 paths of 16 steps" in chain.plan(SMALL)
+    assert "60000 paths of 64 steps" in chain.plan(SMALL)
 
 
 @pytest.mark.parametrize("setup", [chain.FULL, chain.QUICK])
