@@ -73,7 +73,12 @@ def single_kinks(*, radius: float = 2.0) -> Experiment:
 
 
 def random_bins(
-    *, num_neurons: int = 8, length: float = 0.5, constant: float = 0.05, radius: float = 2.0
+    *,
+    num_neurons: int = 8,
+    length: float = 0.5,
+    constant: float = 0.05,
+    radius: float = 2.0,
+    precision: str = "float32",
 ) -> Experiment:
     """A random network g of two inputs, a random target f, and a bin chosen at random.
 
@@ -95,6 +100,9 @@ def random_bins(
         Bin length epsilon, and c of Definition 2.
     radius
         Above 1.
+    precision
+        "float32", or "float64", which leaves next to nothing undecided and asks for
+        ``core.enable_x64()`` where the counts are collected. What is drawn are float32 numbers.
 
     Raises
     ------
@@ -110,6 +118,8 @@ def random_bins(
         raise ValueError(f"{num_neurons=} must lie in 1 to {_MAX_NEURONS}")
     if not 0 < constant < math.inf:
         raise ValueError(f"{constant=} must be positive and finite")
+    if precision not in ("float32", "float64"):
+        raise ValueError(f"{precision=} must be 'float32' or 'float64'")
     count = geometry.num_bins(radius, length)
     settings = (
         ("num_neurons", num_neurons),
@@ -119,8 +129,10 @@ def random_bins(
     )
     return Experiment(
         name="random_bins",
-        settings=settings,
-        count=_count_bin(1 << (count - 1).bit_length(), 1 << (num_neurons - 1).bit_length()),
+        settings=(*settings, ("precision", precision)),
+        count=_count_bin(
+            1 << (count - 1).bit_length(), 1 << (num_neurons - 1).bit_length(), precision
+        ),
         parameters=(*settings, ("bins", count)),
         lanes=4096,
         vmap_lanes={"cpu": 512, "gpu": 4096, "tpu": 4096},
@@ -167,15 +179,23 @@ def _count_single(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..
 
 
 @functools.cache
-def _count_bin(bins: int, capacity: int):
+def _count_bin(bins: int, capacity: int, precision: str):
+    real = jnp.dtype(precision)
+
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
+        if real == jnp.float64 and jnp.result_type(float) != jnp.float64:
+            raise ValueError(
+                f"{precision=} needs 64-bit types; collect under lottery_jax.core.enable_x64()"
+            )
+        lengths = ("radius", "length", "constant")
+        parameters = parameters | {name: parameters[name].astype(real) for name in lengths}
         of_network, of_target, of_bin = keys.items(key, 3)
         weights = jax.vmap(lambda key: jax.random.normal(key, (3,), jnp.float32))(
             keys.items(of_network, capacity)
-        )
+        ).astype(real)
         is_there = jnp.arange(capacity, dtype=jnp.int32) < parameters["num_neurons"]
         hidden, output = weights[:, :2], jnp.where(is_there, weights[:, 2], 0)
-        target = jax.random.normal(of_target, (2,), jnp.float32)
+        target = jax.random.normal(of_target, (2,), jnp.float32).astype(real)
         target = target / jnp.sqrt(jnp.sum(target * target))
         number = jax.random.randint(of_bin, (), 0, parameters["bins"], jnp.int32)
         edges = geometry.bin_edges(parameters["radius"], parameters["length"], num=bins)
@@ -205,7 +225,7 @@ def _count_bin(bins: int, capacity: int):
             )
             + 3
         )
-        rounding = 2 * _MAX_NEURONS * jnp.finfo(jnp.float32).eps * size
+        rounding = 2 * _MAX_NEURONS * jnp.finfo(real).eps * size
         least = parameters["constant"] * parameters["length"]
         is_near, is_far = best + rounding < least, best - rounding >= least
         kink = -target[1] / target[0]

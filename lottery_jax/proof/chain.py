@@ -160,7 +160,7 @@ def draw(rows: Sequence[Row]):
         steps = [row.step for row in curve]
         ax.plot(steps, [row.exponent for row in curve], color=colour, label=f"T = {cap}")
         bound = [row.constant * min(row.step, cap) for row in curve]
-        ax.plot(steps, bound, "-.", color=colour, lw=1)
+        ax.plot(steps, bound, "-.", color=colour, lw=1, label=None if number else "a min(k, T)")
         ax.axhline(curve[0].limit, color=colour, ls=":", lw=1)
         for row in curve:
             if row.hits and row.low and row.high and row.trials:  # 0 hits have no exponent

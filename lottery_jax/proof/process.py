@@ -67,8 +67,8 @@ class Setup(NamedTuple):
     pilot: int  # paths that choose p and q
 
 
-# Long bins and a large c make repairs frequent enough to see what depends on them, T = 1 how far the
-# copied moves leave the chain behind; the last case is nearer to what the proof has in mind, many
+# Long bins and a large c make repairs frequent enough to see what depends on them; T = 1 shows the
+# copied moves furthest from the chain; the last case is nearer to what the proof has in mind, many
 # bins and repairs that hardly ever happen.
 FULL = Setup(
     cases=(
