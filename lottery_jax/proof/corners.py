@@ -23,17 +23,17 @@ QUESTION = "Neurons or weights pruned, linear or ReLU output: which of the two m
 COUNTED = ("neuron_pruning", "weight_pruning", "weight_pruning_few")
 
 _PLANE = (0.4, 0.2, 0.1, 0.05)
-_BITS = (0.4, 0.2, 0.1, 0.05, 0.01, 1e-3, 1e-4)
+_BITS = (0.4, 0.2, 0.1, 0.05, 0.01, 1e-3, 1e-4, 2e-5)
 
 FULL = (
     Curve("neuron", "linear", 2, (*_PLANE, 0.025), 400, 18, 1.05),
     Curve("neuron", "relu", 2, (*_PLANE, 0.025), 400, 17, 1.0),
     Curve("weight", "linear", 2, (*_PLANE, 0.025), 400, 9, 1.0),
-    Curve("weight", "relu", 2, _BITS, 400, 22, 4.2),
+    Curve("weight", "relu", 2, _BITS, 800, 22, 4.2),
     Curve("neuron", "linear", 3, (0.4, 0.28, 0.2), 400, 38, 1.7),
     Curve("neuron", "relu", 3, (0.4, 0.28, 0.2), 400, 36, 1.6),
     Curve("weight", "linear", 3, (0.4, 0.28, 0.2), 256, 10, 1.5),
-    Curve("weight", "relu", 3, _BITS, 400, 34, 6.5),
+    Curve("weight", "relu", 3, _BITS, 800, 34, 6.5),
 )
 
 QUICK = (

@@ -1,6 +1,7 @@
 """Figures. Every function takes a matplotlib axis, or makes one, and returns it; no global style.
 
-The only importer of matplotlib. Colours are those of Okabe and Ito, told apart by markers as well.
+The only importer of matplotlib. Colours are those of Okabe and Ito and a grey, told apart by
+markers as well.
 """
 
 import math
@@ -17,8 +18,11 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from lottery_jax.report.items import ItemsRow
 from lottery_jax.report.tables import WidthRow
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7"),
+    *("#56B4E9", "#E69F00", "#000000", "#999999"),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 
 def new_axis(width: float = 7.0, height: float = 5.0) -> Axes:
