@@ -160,7 +160,7 @@ def draw(rows: Sequence[Row]):
         steps = [row.step for row in curve]
         ax.plot(steps, [row.exponent for row in curve], color=colour, label=f"T = {cap}")
         bound = [row.constant * min(row.step, cap) for row in curve]
-        ax.plot(steps, bound, "-.", color=colour, lw=1, label=None if number else "a min(k, T)")
+        ax.plot(steps, bound, "-.", color=colour, lw=1)
         ax.axhline(curve[0].limit, color=colour, ls=":", lw=1)
         for row in curve:
             if row.hits and row.low and row.high and row.trials:  # 0 hits have no exponent
@@ -170,6 +170,7 @@ def draw(rows: Sequence[Row]):
     steps = [row.step for row in chosen]
     ends = np.array([min(steps), max(steps)])
     ax.plot(ends, rows[0].rate * ends, "--", color="black", label="-k log(1 - (√p - √q)²)")
+    ax.plot([], [], "-.", color="grey", lw=1, label="a min(k, T)")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_ylim(0.5, 2 * max(row.exponent for row in chosen))

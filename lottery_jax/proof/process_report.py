@@ -148,8 +148,9 @@ def _cell_sentence(case: Sequence[Row]) -> str:
         f'least {OFTEN} visits of the pilot), "own" gains a bin least often with {up.at} broken '
         f"in steps {up.text}, {limits(up)} against p = {up.bound or 0:.4g}, and loses one most "
         f"often with {down.at} in steps {down.text}, {limits(down)} against q = "
-        f"{down.bound or 0:.4g}: that p and q bound these chances is {premise(case)}. The mass of T bins, "
-        f"{mass(down):.3g}, is at least {mass(down) / down.high:.3g} times the chance of a repair."
+        f"{down.bound or 0:.4g}: that p and q bound these chances is {premise(case)}. The "
+        f"mass of T bins, {mass(down):.3g}, is at least {mass(down) / down.high:.3g} times the "
+        "chance of a repair."
     )
 
 

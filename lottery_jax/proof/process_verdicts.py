@@ -48,7 +48,7 @@ def _chance_of_zero(rows: Sequence[Row]) -> Verdict:
     """
     points = [row for row in rows if row.what == "zero in one alone"]
     agree, against = sum(row.low > 0.5 for row in points), sum(row.high < 0.5 for row in points)
-    least = min(points, key=lambda row: (row.high, row.low))
+    least = min(points, key=lambda row: (row.high, -row.trials))
     return Verdict(
         "Lemma 4, own configuration",
         "Pr(B^orig_k = 0) <= Pr(B^cap_k = 0)",

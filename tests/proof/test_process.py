@@ -295,7 +295,7 @@ def test_the_text_and_the_figure(run):
     lowest = left.get_ylim()[0]
     shares = [row.hits / row.trials or row.high for row in rows if row.what == "zero"]
     assert min(shares) / 3 < lowest < min(shares)
-    assert "12288 paths" in study.plan(study.QUICK)
+    assert "20480 paths" in study.plan(study.QUICK)
 
 
 def test_a_pilot_that_is_too_small_is_refused():
