@@ -98,19 +98,20 @@ def test_a_wrong_move_is_caught_by_the_closed_form(monkeypatch):
         assert_inside(estimate(wrong, 1e-2, seed=2, repetitions=256), exact)
 
 
-def near_networks(rng, draws: int, *, kept: int, epsilon: float) -> int:
-    """How many of so many Gaussian networks in the plane err by at most epsilon; plain NumPy."""
+def near_networks(rng, draws: int, *, dim: int, kept: int, epsilon: float) -> int:
+    """How many of so many Gaussian networks err by at most epsilon; plain NumPy."""
     hits = 0
-    angles = np.arange(16) * np.pi / 8
-    points = np.stack([np.cos(angles), np.sin(angles)], axis=1)
+    # Unit vectors on which a near network must be right: only a filter, any would do.
+    points = np.random.default_rng(0).normal(size=(16 * (dim - 1), dim))
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
     for _ in range(draws // 100_000):
-        neurons = rng.normal(size=(100_000, kept, 3))
-        value = np.maximum(neurons[..., :2] @ points.T, 0)
-        error = np.einsum("bk,bkp->bp", neurons[..., 2], value) - np.maximum(points[:, 0], 0)
+        neurons = rng.normal(size=(100_000, kept, dim + 1))
+        value = np.maximum(neurons[..., :dim] @ points.T, 0)
+        error = np.einsum("bk,bkp->bp", neurons[..., dim], value) - np.maximum(points[:, 0], 0)
         near = neurons[np.abs(error).max(axis=1) <= epsilon]
         if len(near):
-            target = np.tile([1.0, 0.0], (len(near), 1))
-            sup = sampled_sup.face_sup(near[..., 2], near[..., :2], target)
+            target = np.tile(np.eye(dim)[0], (len(near), 1))
+            sup = sampled_sup.face_sup(near[..., dim], near[..., :dim], target)
             hits += int(np.sum(sup <= epsilon))
     return hits
 
@@ -124,20 +125,27 @@ def assert_same(rare: Rare, hits: int, draws: int, factor: float = 1.0) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kept", "epsilon", "draws"),
+    ("dim", "kept", "epsilon", "draws"),
     [
-        (2, 0.3, 200_000),
-        pytest.param(2, 0.1, 10**7, marks=pytest.mark.slow),
-        pytest.param(3, 0.2, 4 * 10**6, marks=pytest.mark.slow),
-        pytest.param(4, 0.3, 2 * 10**6, marks=pytest.mark.slow),
+        (2, 2, 0.3, 200_000),
+        pytest.param(2, 2, 0.1, 10**7, marks=pytest.mark.slow),
+        pytest.param(2, 3, 0.2, 4 * 10**6, marks=pytest.mark.slow),
+        pytest.param(2, 4, 0.3, 2 * 10**6, marks=pytest.mark.slow),
+        pytest.param(2, 5, 0.4, 10**6, marks=pytest.mark.slow),
+        pytest.param(2, 6, 0.4, 10**6, marks=pytest.mark.slow),
+        pytest.param(3, 2, 0.3, 2 * 10**6, marks=pytest.mark.slow),
+        pytest.param(3, 3, 0.4, 2 * 10**6, marks=pytest.mark.slow),
     ],
 )
-def test_several_kept_neurons_against_brute_force(kept, epsilon, draws):
+def test_several_kept_neurons_against_brute_force(dim, kept, epsilon, draws):
     rng = np.random.default_rng(kept)
-    hits = near_networks(rng, draws, kept=kept, epsilon=epsilon)
+    hits = near_networks(rng, draws, dim=dim, kept=kept, epsilon=epsilon)
     assert hits > 500
-    rare = estimate(kept_network.event(dim=2, kept=kept), epsilon, seed=3, repetitions=128)
-    print(f"p_{kept} at {epsilon}: {hits / draws:.3e}, splitting {rare.low:.3e} to {rare.high:.3e}")
+    rare = estimate(kept_network.event(dim=dim, kept=kept), epsilon, seed=3, repetitions=128)
+    print(
+        f"p_{kept} at {epsilon} in {dim} dimensions: {hits / draws:.3e}, splitting {rare.low:.3e} "
+        f"to {rare.high:.3e}"
+    )
     assert_same(rare, hits, draws)
     with pytest.raises(AssertionError, match="standard errors"):
         assert_same(rare, hits, draws, factor=1.4)
