@@ -79,7 +79,7 @@ FULL = Setup(
     ),
     pilot=8_192,
 )
-QUICK = Setup(cases=(Case(length=0.5, constant=0.1, cap=2, steps=30, trials=16_384),), pilot=4_096)
+QUICK = Setup(cases=(Case(length=0.5, constant=0.07, cap=1, steps=30, trials=16_384),), pilot=4_096)
 
 
 def plan(setup: Setup) -> str:
