@@ -117,12 +117,12 @@ def describe(rows: Sequence[WidthRow]) -> str:
 
 
 def draw(rows: Sequence[WidthRow]) -> "Axes":
-    """Width against 1/epsilon, one curve for each dimension and number of neurons kept."""
+    """Width against 1/epsilon, a panel for each dimension, a curve for each number kept."""
     from lottery_jax.report import figures
 
-    ax = figures.width_curves(None, rows)
-    ax.set_title(
-        "Neuron pruning by the number of neurons kept\n(bands: 95 % exact limits)",
+    ax = figures.width_panels(rows)
+    ax.figure.suptitle(  # pyright: ignore[reportAttributeAccessIssue]
+        "Neuron pruning by the number of neurons kept (bands: 95 % exact limits)",
         fontsize="medium",
     )
     return ax

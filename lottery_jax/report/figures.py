@@ -124,6 +124,44 @@ def width_curves(ax: Axes | None, rows: Sequence[WidthRow]) -> Axes:
     return ax
 
 
+def width_panels(rows: Sequence[WidthRow]) -> Axes:
+    """Width needed against 1/epsilon, a panel for each dimension, a curve for each number kept.
+
+    All rows are of one kind of pruning and output. Returns the first axis.
+    """
+    dims = sorted({row.dim for row in rows})
+    figure = new_axis(4.0 * len(dims) + 1, 4.5).figure
+    figure.clear()
+    axes = np.atleast_1d(figure.subplots(1, len(dims), sharey=True))  # type: ignore[union-attr]
+    numbers = sorted({row.max_kept or math.inf for row in rows})
+    for ax, dim in zip(axes, dims, strict=True):
+        for number, kept in enumerate(numbers):
+            points = [r for r in rows if r.dim == dim and (r.max_kept or math.inf) == kept]
+            if not points:
+                continue
+            points.sort(key=lambda row: -row.epsilon / row.radius)
+            colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+            x = [row.radius / row.epsilon for row in points]
+            low, high = ([getattr(r, name) for r in points] for name in ("width_low", "width_high"))
+            finite = [
+                end if math.isfinite(end) else start for start, end in zip(low, high, strict=True)
+            ]
+            ax.fill_between(x, low, finite, color=colour, alpha=0.2, linewidth=0)
+            width = [row.width if math.isfinite(row.width) else math.nan for row in points]
+            label = f"at most {kept} kept" if math.isfinite(kept) else "any number kept"
+            ax.plot(x, width, color=colour, marker=marker, ms=4, label=label)
+        ax.set_xscale("log")
+        ax.set_yscale("log")
+        for axis in (ax.xaxis, ax.yaxis):
+            _plain_ticks(axis)
+        ax.set_xlabel("inverse accuracy R/ε")
+        ax.set_title(f"d = {dim}", fontsize="medium")
+        ax.grid(True, which="major", alpha=0.3)
+        ax.legend(fontsize="small", frameon=False)
+    axes[0].set_ylabel("neurons before pruning, half of the draws succeed")
+    return axes[0]
+
+
 def item_curves(rows: Sequence[ItemsRow]) -> Axes:
     """Items at a share of 1/2 against log2(1/epsilon): numbers left, vectors right, by coordinate.
 

@@ -155,3 +155,13 @@ def test_plans_name_every_point(module):
     for setup in (module.QUICK, module.FULL):
         points = sum(len(curve.epsilons) for curve in setup)
         assert f"{points} points" in module.plan(setup)
+
+
+def test_the_figure_has_a_panel_for_each_dimension_and_a_curve_for_each_number_kept():
+    rows = power_law(2.0, max_kept=1) + power_law(0.7, max_kept=None) + power_law(3.0, dim=3)
+    panels = exponents.draw(rows).figure.axes
+    assert [ax.get_title() for ax in panels] == ["d = 2", "d = 3"]
+    labels = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in panels]
+    assert labels == [["at most 1 kept", "any number kept"], ["at most 4 kept"]]
+    (line,) = panels[1].lines
+    assert list(line.get_ydata()) == [each.width for each in rows[-4:]]
