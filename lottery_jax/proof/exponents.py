@@ -234,4 +234,10 @@ def _reading(rows: Sequence[WidthRow]) -> str:
     for side, name in ((below, "below it lie"), (above, "above it lie")):
         if side:
             text += f"; {name} {'; '.join(side)}"
+    one = [row for row in rows if row.max_kept == 1]
+    known = sum(row.width_low <= one_neuron(row.dim, row.epsilon) <= row.width_high for row in one)
+    if one:
+        text += (
+            f". With one kept the closed form is inside the limits at {known} of {len(one)} points"
+        )
     return text + "."
