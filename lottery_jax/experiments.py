@@ -30,6 +30,10 @@ CATALOGUE: Mapping[str, Entry] = {
         weight_pruning.experiment,
         "Can pruning single weights of `width` random neurons approximate one target neuron?",
     ),
+    "weight_pruning_few": Entry(
+        weight_pruning.few_neurons,
+        "Can pruning single weights leave few of `width` neurons that approximate one target?",
+    ),
     "scalar_rss": Entry(
         scalars.experiment,
         "Do the subset sums of `width` random numbers serve one target, or all of [-1/2, 1/2]?",
