@@ -132,7 +132,8 @@ def _proof(options: argparse.Namespace) -> None:
     folder = _make_folder(options)
     found = table.judge(folder, quick=options.quick, key=key, progress=not options.silent)
     print(table.describe(found))
-    _say_written(folder, "verdicts.csv", *(f"{name}.{end}" for name in STUDIES for end in _FILES))
+    _say_written(folder, "verdicts.csv")
+    print(f"beside it, {', '.join(f'*.{end}' for end in _FILES)}: {', '.join(STUDIES)}")
 
 
 def _network(options: argparse.Namespace) -> None:
