@@ -98,7 +98,7 @@ def test_one_program_serves_all_widths_and_radii():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"output": "linear"}, "output='linear'.*neuron_pruning"),
+        ({"output": "linear"}, "output='linear'.*weight_pruning.few_neurons"),
         ({"dim": 0}, "dim=0"),
         ({"dim": True}, "dim=True"),
         ({"width": 0}, "width=0"),
