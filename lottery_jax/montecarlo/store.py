@@ -9,8 +9,11 @@ import json
 import os
 import warnings
 from collections.abc import Collection, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from lottery_jax.core.lines import append_line
 
 Row = dict[str, Any]
 
@@ -81,29 +84,9 @@ class Store:
         line = json.dumps({"id": row.get("id"), **row}, allow_nan=False).encode() + b"\n"
         _parse(line, "the row to append")
         try:
-            self._set_torn_tail_aside()
-            with open(self.path, "ab", buffering=0) as file:
-                file.write(line)  # one write: a crash can tear the last line, but no other
-                os.fsync(file.fileno())
+            append_line(self.path, line, partial(_check_torn, self.path))
         except OSError as error:
             raise StoreError(f"{self.path} cannot be written: {error.strerror}") from error
-
-    def _set_torn_tail_aside(self) -> None:
-        if not self.path.exists():
-            return
-        with open(self.path, "rb+") as file:
-            if file.seek(0, os.SEEK_END) == 0:
-                return
-            file.seek(-1, os.SEEK_END)
-            if file.read() == b"\n":
-                return
-            file.seek(0)
-            content = file.read()
-            whole = content.rfind(b"\n") + 1
-            _check_torn(self.path, content[whole:])
-            with open(f"{self.path}.torn", "ab") as aside:
-                aside.write(content[whole:] + b"\n")
-            file.truncate(whole)
 
 
 def open_run(path: str | os.PathLike, names: Collection[str]) -> Store:

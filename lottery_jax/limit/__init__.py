@@ -1,0 +1,1 @@
+"""Runs on the pruning limit of trained networks."""
