@@ -34,8 +34,31 @@ class Model(NamedTuple):
     ]
 
 
-def from_linen(name: str, module: Any, *, input_shape: tuple[int, int, int], num_classes: int):
-    """The record of a flax Linen module called as module(images, is_training)."""
+def from_linen(
+    name: str, module: Any, *, input_shape: tuple[int, int, int], num_classes: int
+) -> Model:
+    """The record of a flax Linen module, your own for example.
+
+    Parameters
+    ----------
+    name
+        For messages and files.
+    module
+        Called as ``module(images, is_training)``, it returns logits [image, class]. It draws no
+        random numbers but its first weights: no dropout.
+    input_shape, num_classes
+        Of the images and the logits.
+
+    Examples
+    --------
+    >>> import flax.linen as nn
+    >>> class Linear(nn.Module):
+    ...     @nn.compact
+    ...     def __call__(self, images, is_training):
+    ...         return nn.Dense(2)(images.reshape(len(images), -1))
+    >>> count_parameters(from_linen("linear", Linear(), input_shape=(2, 2, 1), num_classes=2))
+    10
+    """
 
     @jax.jit
     def init(key: PRNGKeyArray) -> tuple[Params, State]:

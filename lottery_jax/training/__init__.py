@@ -2,8 +2,8 @@
 
 from lottery_jax.training.dense import Weights, accuracy, apply, initial, train
 from lottery_jax.training.epochs import TrainState, epoch, start
-from lottery_jax.training.evaluate import Evaluation, cross_entropy, evaluate, loss, totals
-from lottery_jax.training.fit import fit
+from lottery_jax.training.evaluation import Evaluation, cross_entropy, evaluate, loss, totals
+from lottery_jax.training.fitting import fit
 from lottery_jax.training.recipe import PAPER, Recipe
 
 __all__ = [

@@ -14,7 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from lottery_jax.core import keys
-from lottery_jax.training.evaluate import cross_entropy
+from lottery_jax.training.evaluation import cross_entropy
 from lottery_jax.training.interface import Images, Labels, Mask, Network
 from lottery_jax.training.penalty import move
 from lottery_jax.training.recipe import Recipe, check_recipe

@@ -1,7 +1,8 @@
 """Train one network to the end: progress, checkpoints, and an end to diverging runs.
 
-Where the images fit on the device an epoch is one program. Elsewhere each batch is gathered on the
-host and a step is the program. The steps are the same in both.
+An epoch is one program where it can be. A step is the program, and each batch is gathered on the
+host, where the images are too large for the device, or where a CPU would run convolutions inside a
+compiled loop: XLA takes a slow path for these there. The steps are the same in both.
 """
 
 import functools
@@ -24,7 +25,6 @@ from lottery_jax.training.interface import Examples, Mask, Network, check_exampl
 from lottery_jax.training.recipe import Recipe, check_recipe
 
 _ON_DEVICE = 2**31  # bytes of images that are kept on the device
-_SECONDS = 30  # between checkpoints, at the end of an epoch
 
 
 def fit(
@@ -89,7 +89,7 @@ def fit(
     if checkpoint is not None:
         identity = _identity(model, recipe, dataset, state, mask)
         state = _resume(checkpoint, identity, state)
-    run = _runner(model, recipe, images, labels, mask)
+    run = _runner(model, recipe, state.params, images, labels, mask)
     numbers = range(int(state.epoch), recipe.epochs)
     is_shown = progress and jax.process_index() == 0
     bar = tqdm(numbers, desc=f"training {model.name}", unit="epoch", disable=not is_shown)
@@ -109,16 +109,18 @@ def fit(
     return state
 
 
-def _runner(model, recipe, images, labels, mask):
-    """State -> (state after an epoch, mean loss), by the way that suits the sizes."""
-    if _is_whole_epoch(model, images):
+def _runner(model, recipe, params, images, labels, mask):
+    """What turns a state into (state after an epoch, mean loss) on this network and device."""
+    if _is_one_program(params, images):
         placed = jnp.asarray(images, jnp.float32), jnp.asarray(labels, jnp.int32)
         return lambda state: _compiled_epoch(model, recipe)(state, *placed, mask)
     return lambda state: _epoch_from_host(model, recipe, state, images, labels, mask)
 
 
-def _is_whole_epoch(model, images) -> bool:
-    return images.nbytes <= _ON_DEVICE
+def _is_one_program(params, images) -> bool:
+    has_convolutions = any(leaf.ndim > 2 for leaf in jax.tree.leaves(params))
+    is_slow = has_convolutions and jax.default_backend() == "cpu"
+    return images.nbytes <= _ON_DEVICE and not is_slow
 
 
 @functools.cache
