@@ -47,6 +47,17 @@ def ranks(scores: Float[Array, " size"]) -> Int32[Array, " size"]:
     return jnp.zeros(len(scores), jnp.int32).at[jnp.argsort(scores, stable=True)].set(places)
 
 
+def ranks_layerwise(scores: Float[Array, " size"], bounds: Bounds) -> Int32[Array, " size"]:
+    """The place of each score among those of its own layer.
+
+    Examples
+    --------
+    >>> ranks_layerwise(jnp.array([3.0, 1.0, 9.0, 8.0]), [(0, 2), (2, 4)]).tolist()
+    [1, 0, 1, 0]
+    """
+    return jnp.concatenate([ranks(scores[start:stop]) for start, stop in bounds])
+
+
 def keep_global(
     scores: Float[Array, " size"], num_removed: int | Int[Array, ""]
 ) -> Bool[Array, " size"]:

@@ -11,6 +11,7 @@ alone is done once, and its intermediate values are kept where they fit into mem
 
 import functools
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +23,24 @@ from lottery_jax.core.leaves import Leaves, choose_leaves
 from lottery_jax.spectrum.batches import Loss, check_batches, evaluate_batches, num_examples
 from lottery_jax.spectrum.mean_operator import Keep, Linear, mean_operator
 from lottery_jax.spectrum.operator import Operator
+
+
+class SplitLoss(NamedTuple):
+    """A loss in two parts, as the Gauss-Newton matrix needs it; may be called as a loss.
+
+    Examples
+    --------
+    >>> loss = SplitLoss(lambda params, batch: batch @ params, lambda out, batch: jnp.mean(out**2))
+    >>> loss(jnp.ones((2, 1)), jnp.eye(2)).tolist()
+    1.0
+    """
+
+    outputs: Callable[[PyTree, PyTree], PyTree]  # (params, batch) -> what the network gives
+    of_outputs: Callable[[PyTree, PyTree], Array]  # (outputs, batch) -> scalar
+
+    def __call__(self, params: PyTree, batch: PyTree) -> Array:
+        """The mean loss over the batch."""
+        return self.of_outputs(self.outputs(params, batch), batch)
 
 
 def hessian(
@@ -124,7 +143,7 @@ def gauss_newton(
     ([[0.5, 0.0], [0.0, 0.5]], True)
     """
     leaves = choose_leaves(params) if leaves is None else leaves
-    loss = _composed(outputs, loss_of_outputs)
+    loss = SplitLoss(outputs, loss_of_outputs)
     evaluate_batches(loss, params, batches)
     linear = _gauss_newton_of(outputs, loss_of_outputs, leaves)
     return mean_operator(
@@ -194,20 +213,12 @@ def gradient(
     return functools.reduce(jnp.add, parts)
 
 
-# Cached, so that the same functions give the same loss, and jax compiles it once.
-@functools.lru_cache(maxsize=32)
-def _composed(outputs, loss_of_outputs) -> Loss:
-    def loss(params, batch):
-        return loss_of_outputs(outputs(params, batch), batch)
-
-    return loss
-
-
 def _half_square(losses, batch):
     del batch
     return jnp.mean(losses**2) / 2
 
 
+# Cached, so that the same functions give the same function, and jax compiles it once.
 @functools.lru_cache(maxsize=32)
 def _hessian_of(loss: Loss, leaves: Leaves) -> Linear:
     def linear(vector, params, batch):

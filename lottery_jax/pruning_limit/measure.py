@@ -1,0 +1,331 @@
+"""How much of a trained network can be removed, measured by removing it.
+
+Three rules, all for magnitude pruning. The first looks at the loss right after pruning, which is
+what one-shot pruning needs. The second optimises the kept weights again, and so asks whether *some*
+setting of them will do; it can miss settings, so it is a lower bound. The third is the paper's: the
+accuracy, on a grid of sparsities.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float64, PyTree
+
+from lottery_jax.core.leaves import Chosen, Leaves, choose_leaves
+from lottery_jax.pruning_limit.magnitude import num_removed, ranks, ranks_layerwise
+from lottery_jax.spectrum.batches import BatchLosses, Loss, evaluate_batches
+from lottery_jax.training.descent import descend
+
+Scope = Literal["global", "layerwise"]
+_QUANTILE = 1.96  # of a 95 % normal interval
+
+
+class MeasuredLimit(NamedTuple):
+    """The largest fraction removed at which a rule still is met."""
+
+    rule: str  # "one-shot", "reoptimised" (a lower bound) or "accuracy"
+    limit: float
+    low: float  # 95 % normal limits, by the spread over the batches that judge
+    high: float
+    threshold: float  # what the loss, or the accuracy, is compared with
+    num_evaluations: int  # sparsities looked at
+
+
+class Sweep(NamedTuple):
+    """A mean over every batch at every sparsity."""
+
+    sparsities: Float64[np.ndarray, " sparsity"]
+    values: Float64[np.ndarray, "sparsity batch"]
+    num_examples: Float64[np.ndarray, " batch"]
+
+    @property
+    def means(self) -> Float64[np.ndarray, " sparsity"]:
+        """Over all examples."""
+        return np.average(self.values, axis=1, weights=self.num_examples)
+
+
+def sweep(
+    loss: Loss,
+    params: PyTree,
+    batches: Sequence[PyTree],
+    sparsities: Sequence[float],
+    *,
+    prunable: Chosen = None,
+    scope: Scope = "global",
+) -> Sweep:
+    """A loss, or any other mean over a batch, after magnitude pruning at every sparsity.
+
+    Parameters
+    ----------
+    loss
+        (params, batch) -> the mean over the batch; the accuracy is as good.
+    scope
+        "global" compares all prunable weights, "layerwise" removes the same share of each layer.
+
+    Raises
+    ------
+    ValueError
+        For no batches, a loss that is not finite, sparsities outside [0, 1].
+
+    Examples
+    --------
+    >>> params = jnp.array([[3.0, 1.0, 2.0]])
+    >>> found = sweep(lambda w, _: jnp.sum(w), params, [jnp.ones(2)], [0.0, 0.4, 1.0])
+    >>> found.means.tolist()
+    [6.0, 5.0, 0.0]
+    """
+    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+    values = np.array([pruned.values(sparsity) for sparsity in sparsities])
+    return Sweep(np.asarray(sparsities, np.float64), values, pruned.num_examples)
+
+
+def one_shot_limit(
+    loss: Loss,
+    params: PyTree,
+    batches: Sequence[PyTree],
+    *,
+    epsilon: float,
+    prunable: Chosen = None,
+    scope: Scope = "global",
+    resolution: float = 1e-3,
+) -> MeasuredLimit:
+    """The limit of one-shot magnitude pruning: loss(pruned) <= loss(dense) + epsilon.
+
+    Parameters
+    ----------
+    batches
+        Those that judge: held-out ones, or those of training.
+    epsilon
+        Positive.
+    resolution
+        Of the bisection, which takes the loss to rise with the sparsity near its limit.
+
+    Raises
+    ------
+    ValueError
+        For no batches, a loss that is not finite, or an epsilon or resolution out of range.
+
+    Examples
+    --------
+    >>> params = jnp.arange(1.0, 101.0)[:, None]
+    >>> def loss(weights, batch):
+    ...     return jnp.mean(batch * jnp.sum((weights == 0).astype(jnp.float32)))
+    >>> one_shot_limit(loss, params, [jnp.ones(2)], epsilon=29.5).limit
+    0.29
+    """
+    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+    return _bisect("one-shot", pruned.values, pruned, epsilon, resolution)
+
+
+def reoptimised_limit(
+    loss: Loss,
+    params: PyTree,
+    batches: Sequence[PyTree],
+    *,
+    epsilon: float,
+    train_batches: Sequence[PyTree],
+    passes: int = 50,
+    learning_rate: float = 1e-3,
+    prunable: Chosen = None,
+    scope: Scope = "global",
+    resolution: float = 5e-3,
+) -> MeasuredLimit:
+    """The limit with the kept weights optimised again, a lower bound of what is possible.
+
+    Parameters
+    ----------
+    train_batches
+        What the kept weights, and the parameters that cannot be pruned, are optimised on.
+    passes, learning_rate
+        Of `training.descend`, at every sparsity from the pruned parameters.
+
+    Raises
+    ------
+    ValueError
+        As `one_shot_limit`.
+
+    Notes
+    -----
+    Cost: `passes` times the training batches, at each of about log2(1 / resolution) sparsities.
+
+    Examples
+    --------
+    >>> params = jnp.ones((4, 1))
+    >>> def loss(weights, batch):
+    ...     return jnp.mean(batch * (jnp.sum(weights) - 4) ** 2)
+    >>> batches = [jnp.ones(2)]
+    >>> reoptimised_limit(
+    ...     loss, params, batches, epsilon=0.1, train_batches=batches, passes=200, learning_rate=0.1
+    ... ).limit
+    0.75
+    """
+    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+
+    def values(sparsity: float) -> Float64[np.ndarray, " batch"]:
+        kept = pruned.mask(sparsity)
+        found = descend(
+            loss, params, kept, train_batches, passes=passes, learning_rate=learning_rate
+        )
+        return pruned.judge(found)
+
+    return _bisect("reoptimised", values, pruned, epsilon, resolution)
+
+
+def accuracy_limit(
+    accuracy: Loss,
+    params: PyTree,
+    batches: Sequence[PyTree],
+    *,
+    prunable: Chosen = None,
+    scope: Scope = "global",
+    resolution: float = 1e-3,
+) -> MeasuredLimit:
+    """The paper's rule: the largest sparsity of a grid at which accuracy is no less than dense.
+
+    It takes the best of many looks at the same images, so it leans to high sparsities, and one
+    image can move it far. It has no limits.
+
+    Parameters
+    ----------
+    accuracy
+        (params, batch) -> the part of the batch that is told right.
+    resolution
+        Of the grid.
+
+    Raises
+    ------
+    ValueError
+        For no batches, or a resolution outside (0, 1].
+
+    Examples
+    --------
+    >>> params = jnp.arange(1.0, 101.0)[:, None]
+    >>> def accuracy(weights, batch):
+    ...     return jnp.mean(batch * (weights[70, 0] > 0).astype(jnp.float32))
+    >>> accuracy_limit(accuracy, params, [jnp.ones(2)], resolution=0.01).limit
+    0.7
+    """
+    _check_resolution(resolution)
+    grid = np.arange(0, round(1 / resolution) + 1) / round(1 / resolution)
+    found = sweep(accuracy, params, batches, grid.tolist(), prunable=prunable, scope=scope)
+    # Means of counts in float32: equal ones may differ in the last bits.
+    is_met = found.means >= found.means[0] - 1e-6
+    limit = float(grid[np.flatnonzero(is_met)[-1]])
+    return MeasuredLimit("accuracy", limit, limit, limit, float(found.means[0]), len(grid))
+
+
+class _Pruned:
+    """A network at any sparsity, and what its batches say of it."""
+
+    def __init__(
+        self, loss: Loss, params: PyTree, batches: Sequence[PyTree], leaves: Leaves, scope: Scope
+    ):
+        if scope not in ("global", "layerwise"):
+            raise ValueError(f'{scope=} must be "global" or "layerwise"')
+        self.dense: BatchLosses = evaluate_batches(loss, params, batches)
+        self.num_examples = self.dense.num_examples
+        self._loss, self._params, self._batches, self._leaves = loss, params, batches, leaves
+        magnitudes = jnp.abs(leaves.vector(params))
+        self._scope = scope
+        self._ranks = (
+            ranks(magnitudes) if scope == "global" else ranks_layerwise(magnitudes, leaves.bounds)
+        )
+
+    def mask(self, sparsity: float) -> PyTree:
+        """Ones and zeros to multiply the parameters by."""
+        return self._leaves.mask(self._kept(sparsity), self._params)
+
+    def judge(self, params: PyTree) -> Float64[np.ndarray, " batch"]:
+        """The mean of every batch."""
+        found = [_compiled(self._loss)(params, batch) for batch in self._batches]
+        return np.asarray(jax.device_get(found), np.float64)
+
+    def values(self, sparsity: float) -> Float64[np.ndarray, " batch"]:
+        """The mean of every batch right after pruning."""
+        weights = self._leaves.vector(self._params)
+        pruned = jnp.where(self._kept(sparsity), weights, jnp.zeros((), weights.dtype))
+        return self.judge(self._leaves.replace(self._params, pruned))
+
+    def share(self, sparsity: float) -> float:
+        """The fraction of the weights that a sparsity removes, rounded down to whole weights."""
+        sizes = [stop - start for start, stop in self._leaves.bounds]
+        sizes = [self._leaves.size] if self._scope == "global" else sizes
+        return sum(num_removed(sparsity, size) for size in sizes) / self._leaves.size
+
+    def _kept(self, sparsity: float) -> Bool[Array, " size"]:
+        if self._scope == "global":
+            return self._ranks >= np.int32(num_removed(sparsity, self._leaves.size))
+        counts = [
+            np.full(stop - start, num_removed(sparsity, stop - start), np.int32)
+            for start, stop in self._leaves.bounds
+        ]
+        return self._ranks >= np.concatenate(counts)
+
+
+def _bisect(
+    rule: str,
+    values: Callable[[float], Float64[np.ndarray, " batch"]],
+    pruned: _Pruned,
+    epsilon: float,
+    resolution: float,
+) -> MeasuredLimit:
+    """Halve [0, 1] until it is no longer than the resolution; its lower end meets the rule."""
+    if isinstance(epsilon, bool) or not 0 < epsilon < np.inf:
+        raise ValueError(f"{epsilon=} must be positive: the loss allowed above the dense one")
+    _check_resolution(resolution)
+    shares = pruned.num_examples / pruned.num_examples.sum()
+    threshold = pruned.dense.mean + epsilon
+    changes = {0.0: np.zeros(len(shares))}
+
+    def exceeds(sparsity: float) -> bool:
+        changes[sparsity] = values(sparsity) - pruned.dense.losses
+        # A loss that is not finite exceeds.
+        return not float(changes[sparsity] @ shares) <= epsilon
+
+    if not exceeds(1.0):
+        return MeasuredLimit(rule, 1.0, 1.0, 1.0, threshold, 1)
+    steps = int(np.ceil(1 / resolution))
+    low, high = 0, steps
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if exceeds(middle / steps) else (middle, high)
+    limit = pruned.share(low / steps)
+    half_width = _half_width(changes, low / steps, high / steps, shares, epsilon)
+    ends = max(limit - half_width, 0.0), min(limit + half_width, 1.0)
+    return MeasuredLimit(rule, limit, *ends, threshold, len(changes) - 1)
+
+
+def _half_width(changes, low: float, high: float, shares, epsilon: float) -> float:
+    """Half of a 95 % interval: the error of the mean change over the slope of the change.
+
+    The slope is that between the nearest sparsities that were looked at on either side and lie far
+    enough apart to differ.
+    """
+    if len(shares) < 2:
+        return 1.0
+    spread = changes[high] - changes[high] @ shares
+    error = float(np.sqrt(np.sum((shares * spread) ** 2) * len(shares) / (len(shares) - 1)))
+    looked = sorted(changes)
+    below = [part for part in looked if part <= low]
+    above = [part for part in looked if part >= high]
+    for distance in range(max(len(below), len(above))):
+        first = below[max(len(below) - 1 - distance, 0)]
+        last = above[min(distance, len(above) - 1)]
+        rise = float((changes[last] - changes[first]) @ shares)
+        if np.isfinite(rise) and rise > max(error, 0.1 * epsilon):
+            return _QUANTILE * error * (last - first) / rise
+    return 1.0
+
+
+def _check_resolution(resolution: float) -> None:
+    if not 0 < resolution <= 1:
+        raise ValueError(f"{resolution=} must lie in (0, 1]: the step between two sparsities")
+
+
+@functools.lru_cache(maxsize=32)
+def _compiled(loss: Loss) -> Loss:
+    return jax.jit(loss)
