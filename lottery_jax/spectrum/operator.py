@@ -6,9 +6,11 @@ residuals of a linearisation) travels as arguments of the compiled program: noth
 it, and new values of the same shapes compile nothing.
 """
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
@@ -36,7 +38,14 @@ class Operator(NamedTuple):
         >>> (diagonal(jnp.array([1.0, 2.0])) @ jnp.ones((1, 2))).tolist()
         [[1.0, 2.0]]
         """
+        if self.is_compiled:
+            return _multiply(self.product, self.arrays, vectors)
         return self.product(self.arrays, vectors)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _multiply(product, arrays, vectors):
+    return product(arrays, vectors)
 
 
 def dense(matrix: Float[Array, "size size"], *, is_semidefinite: bool = False) -> Operator:
