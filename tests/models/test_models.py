@@ -1,5 +1,6 @@
 """Networks: their sizes by independent arithmetic, and functions that repeat themselves."""
 
+import collections
 import itertools
 
 import jax
@@ -76,6 +77,37 @@ def test_sizes_are_those_of_the_layers(name, classes):
         )
         assert (logits.shape, logits.dtype) == ((4, classes), jnp.float32)
         assert jax.tree.structure(new) == jax.tree.structure(state)
+
+
+# Convolutions by the side of the images they give, for images of 32 x 32 pixels.
+SIDES = {
+    "cnn": {32: 2, 16: 1, 8: 1},
+    "resnet8": {32: 3, 16: 3, 8: 3},
+    "alexnet": {8: 1, 4: 1, 2: 3},
+    "vgg16": {32: 2, 16: 2, 8: 3, 4: 3, 2: 3},
+    "resnet18": {32: 5, 16: 5, 8: 5, 4: 5},
+    "resnet50": {32: 12, 16: 13, 8: 19, 4: 9},
+}
+
+
+@pytest.mark.parametrize("name", SIDES)
+def test_images_shrink_where_they_should(name):
+    model = models.build(name, input_shape=CIFAR, num_classes=10)
+    params, state = jax.eval_shape(model.init, jax.random.key(0))
+    images = jax.ShapeDtypeStruct((1, *CIFAR), jnp.float32)
+    traced = jax.make_jaxpr(lambda p, s, i: model.apply(p, s, i, False))(params, state, images)
+    assert collections.Counter(convolved_sides(traced.jaxpr)) == SIDES[name]
+
+
+def convolved_sides(jaxpr):
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "conv_general_dilated":
+            _, height, width, _ = equation.outvars[0].aval.shape
+            assert height == width
+            yield height
+        inner = equation.params.get("jaxpr") or equation.params.get("call_jaxpr")
+        if inner is not None:
+            yield from convolved_sides(getattr(inner, "jaxpr", inner))
 
 
 def test_published_sizes():
