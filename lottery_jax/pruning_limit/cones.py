@@ -18,6 +18,7 @@ from jaxtyping import Float64, PRNGKeyArray
 
 from lottery_jax.core import keys
 from lottery_jax.pruning_limit.measures import (
+    Displaced,
     Measures,
     Values,
     check_measure,
@@ -178,8 +179,8 @@ def _balanced(directions: Vectors, start: Vectors, step: Vectors) -> Vectors:
 def second_order(
     nodes: Measures,
     weights: Measures,
-    displaced_nodes: Measures,
-    displaced_weights: Measures,
+    displaced_nodes: Displaced,
+    displaced_weights: Displaced,
     *,
     distance: float,
     epsilon: float,

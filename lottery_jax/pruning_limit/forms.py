@@ -20,6 +20,7 @@ With x = lambda R^2 / (2 epsilon) every form is the mean of 1 / (1 + t x) over t
 import numpy as np
 
 from lottery_jax.pruning_limit.measures import (
+    Displaced,
     Distances,
     Measures,
     Values,
@@ -101,8 +102,8 @@ def generic(nodes: Measures, weights: Measures, *, distance: Distances, epsilon:
 def displacement(
     nodes: Measures,
     weights: Measures,
-    displaced_nodes: Measures,
-    displaced_weights: Measures,
+    displaced_nodes: Displaced,
+    displaced_weights: Displaced,
     *,
     distance: Distances,
     epsilon: float,

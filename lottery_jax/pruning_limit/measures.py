@@ -15,6 +15,7 @@ from jaxtyping import Bool, Float64
 
 # The last axis counts nodes; leading axes are measures of their own, such as probes.
 Measures = Float64[np.ndarray, "... node"]
+Displaced = Float64[np.ndarray, "... step"]  # of a displacement, with nodes of its own
 Distances = float | np.floating | Float64[np.ndarray, "..."]
 Values = Float64[np.ndarray, "..."] | np.float64
 Negative = Literal["abs", "flat"]
@@ -57,9 +58,11 @@ def curvatures(nodes: Measures, negative: Negative = "abs") -> Measures:
     return np.abs(nodes) if negative == "abs" else np.maximum(nodes, 0.0)
 
 
-def check_measure(nodes: Measures, weights: Measures) -> Measure:
+def check_measure(
+    nodes: Float64[np.ndarray, "..."], weights: Float64[np.ndarray, "..."]
+) -> Measure:
     """The measures with weights that sum to exactly 1; raises ValueError if they are none."""
-    if nodes.shape != weights.shape or nodes.size == 0:
+    if nodes.shape != weights.shape or nodes.ndim == 0 or nodes.size == 0:
         raise ValueError(f"{nodes.shape=} and {weights.shape=} must be equal, with a node or more")
     if not np.all(nodes >= 0) or not np.all(np.isfinite(nodes)):
         raise ValueError(
@@ -83,7 +86,7 @@ def check_points(distance: Distances, epsilon: float) -> Float64[np.ndarray, "..
     if not np.all((distances >= 0) & (distances < math.inf)):
         raise ValueError(f"{distance=} must be finite and not negative")
     with np.errstate(over="ignore", under="ignore"):
-        return np.minimum((distances / math.sqrt(2 * epsilon)) ** 2, _LARGEST)
+        return np.asarray(np.minimum((distances / math.sqrt(2 * epsilon)) ** 2, _LARGEST))
 
 
 def ratios(nodes: Measures, scales: Float64[np.ndarray, "..."]) -> Float64[np.ndarray, "... node"]:
@@ -96,11 +99,11 @@ def mean(
     weights: Float64[np.ndarray, "..."], values: Float64[np.ndarray, "..."]
 ) -> Float64[np.ndarray, "..."]:
     """The means of values over their measures, on the last axis."""
-    return np.einsum("...n,...n->...", weights, values)
+    return np.asarray(np.einsum("...n,...n->...", weights, values))
 
 
 def root(
-    is_short: Callable[[Float64[np.ndarray, "..."]], Bool[np.ndarray, "..."]],
+    is_short: Callable[[Float64[np.ndarray, "..."]], Bool[np.ndarray, "..."] | np.bool_],
     shape: tuple[int, ...],
 ) -> Float64[np.ndarray, "..."]:
     """The t >= 0 at which `is_short` turns from true to false, elementwise; 0 if it never is true.
@@ -149,7 +152,7 @@ def shares(
     probes = measure.nodes.shape[:-1]
     flat = scales.reshape(-1)
     size = max(1, _ELEMENTS // measure.nodes.size)
-    values = [np.zeros((0, *probes))]
+    values: list[np.ndarray] = [np.zeros((0, *probes))]
     for first in range(0, flat.size, size):
         points = slice(first, first + size)
         block = flat[points]
@@ -157,5 +160,7 @@ def shares(
         t = roots(points, block)
         t = t.reshape(*t.shape, *(1,) * (x.ndim - t.ndim))
         with np.errstate(under="ignore"):
-            values.append(mean(measure.weights, 1 / (1 + t * x)))
+            part = mean(measure.weights, 1 / (1 + t * x))
+        # The same sum of weights above and below: exactly 1 where all of x is 0.
+        values.append(np.asarray(part / mean(measure.weights, np.ones(measure.nodes.shape))))
     return np.concatenate(values).reshape((*scales.shape, *probes))[()]

@@ -22,7 +22,7 @@ from lottery_jax.pruning_limit.measures import (
     shares,
 )
 
-Triples = Float64[np.ndarray, "... 3 node"]
+Triples = Float64[np.ndarray, "... 3 step"]
 
 
 def reoptimised(

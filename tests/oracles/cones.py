@@ -12,11 +12,12 @@ def faults(direction, found, curvatures, displaced, epsilon):
     """
     rest = direction - found
     size = np.linalg.norm(direction)
-    # In the cone: some y = c + t found, t >= 0, has loss at most epsilon; the least is at t*.
+    # In the cone: the line c + t found, t >= 0, reaches the set, or runs along flat directions.
     bend, fall = found @ (curvatures * found), -(found @ (curvatures * displaced))
     start = displaced @ (curvatures * displaced)
-    least = start - max(fall, 0) ** 2 / bend if bend > 0 else start
-    outside = max(least / 2 / epsilon - 1, 0) if np.linalg.norm(found) > 1e-7 * size else 0.0
+    outside = 0.0
+    if bend > 1e-16 * curvatures.max() * size**2:
+        outside = max((start - max(fall, 0) ** 2 / bend) / 2 / epsilon - 1, 0)
     # The rest in the polar cone: support of the ellipsoid at the rest, less c.
     is_flat = curvatures == 0
     reach = np.sqrt(np.sum(2 * epsilon * rest[~is_flat] ** 2 / curvatures[~is_flat]))
@@ -26,33 +27,31 @@ def faults(direction, found, curvatures, displaced, epsilon):
 
 
 def project_slow(direction, curvatures, displaced, epsilon):
-    """The projection by a general solver: nearest t (y - c) with t >= 0 and y in the set."""
-    # With z = t y: minimise |z - t c - g|^2 over 1/2 z'Hz <= epsilon t^2, t >= 0.
-    size = len(direction)
+    """The projection by a search over t >= 0 for the nearest point of t (set - c)."""
 
-    def distance(variables):
-        gap = variables[:size] - variables[size] * displaced - direction
-        gradient = np.append(2 * gap, -2 * gap @ displaced)
-        return gap @ gap, gradient
+    def nearest(t):
+        # t c is added to have the ellipsoid z'Hz / 2 <= epsilon t^2 around 0.
+        goal = direction + t * displaced
+        of = lambda multiplier: goal / (1 + multiplier * curvatures)  # noqa: E731
+        excess = lambda m: of(m) @ (curvatures * of(m)) / 2 - epsilon * t**2  # noqa: E731
+        top = 1.0
+        while excess(top) > 0:
+            top *= 2
+        root = optimize.brentq(excess, 0, top, xtol=1e-15) if excess(0) > 0 else 0.0
+        return of(root) - t * displaced
 
-    inside = {
-        "type": "ineq",
-        "fun": lambda v: epsilon * v[size] ** 2 - v[:size] @ (curvatures * v[:size]) / 2,
-        "jac": lambda v: np.append(-curvatures * v[:size], 2 * epsilon * v[size]),
-    }
-    best = optimize.minimize(
-        distance,
-        np.append(np.zeros(size), 1.0),
-        jac=True,
-        bounds=[(None, None)] * size + [(0, None)],
-        constraints=[inside],
-        method="SLSQP",
-        options={"maxiter": 500, "ftol": 1e-14},
+    def distance(log_t):
+        return np.sum((nearest(np.exp(log_t)) - direction) ** 2)
+
+    grid = np.linspace(-12, 12, 121)
+    first = grid[np.argmin([distance(each) for each in grid])]
+    best = optimize.minimize_scalar(
+        distance, bounds=(first - 0.3, first + 0.3), method="bounded", options={"xatol": 1e-9}
     )
-    return best.x[:size] - best.x[size] * displaced
+    return nearest(np.exp(best.x))
 
 
-def dimension_by_intrinsic_angle(sine_squared, size):
+def dimension_of_circular_cone(sine_squared, size):
     """The statistical dimension of a circular cone, by integrals over the angle to its axis."""
     # A Gaussian vector makes the angle b with the axis with density ~ sin^(D-2) b, and its
     # squared length is D on average, independent of the angle.
