@@ -4,12 +4,13 @@ import argparse
 import inspect
 import typing
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from lottery_jax import __version__, experiments, network_run
-from lottery_jax.proof import STUDIES
+from lottery_jax import __version__, experiments, limit, network_run, proof
 from lottery_jax.weight_pruning import expanded
 
 Command = Callable[[argparse.Namespace], None]
+STUDIES: Mapping[str, Any] = {**proof.STUDIES, **limit.STUDIES}
 
 
 class _Parser(argparse.ArgumentParser):

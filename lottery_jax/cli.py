@@ -16,15 +16,15 @@ from pathlib import Path
 
 import jax
 
-from lottery_jax import __version__, curves, experiments, gap, network_run, rss
-from lottery_jax.arguments import make_parser
+from lottery_jax import __version__, curves, experiments, gap, network_run, rss, study
+from lottery_jax.arguments import STUDIES, make_parser
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.montecarlo.collect import count_chunks, estimate
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
 from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
-from lottery_jax.proof import STUDIES, study, table
+from lottery_jax.proof import table
 from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lottery_jax.proof import chain, corners, exponents, families, kinks, process, rare
 
-# In the order of the proof; each is a `study.Study`.
+# In the order of the proof; each is a `study.Study` that also has `verdicts`.
 STUDIES: Mapping[str, Any] = {
     module.NAME: module for module in (kinks, process, chain, families, rare, exponents, corners)
 }

@@ -12,7 +12,8 @@ from typing import Any
 
 from jaxtyping import PRNGKeyArray
 
-from lottery_jax.proof import STUDIES, corners, exponents, study
+from lottery_jax import study
+from lottery_jax.proof import STUDIES, corners, exponents
 from lottery_jax.proof.verdict import Verdict
 from lottery_jax.report.tables import write_rows
 

@@ -275,7 +275,7 @@ def _operator(loss, params, batches, leaves, negative, keep, mesh) -> Operator:
             'negative="gauss_newton" needs the outputs of the network: pass the loss as '
             "SplitLoss(outputs, loss_of_outputs)"
         )
-    return curvature.gauss_newton(*loss, params, batches, **placed)
+    return curvature.gauss_newton(loss.outputs, loss.of_outputs, params, batches, **placed)
 
 
 def _half_width(values: np.ndarray) -> float:

@@ -107,9 +107,10 @@ class PruningLimit:
         return figures.limit_curves(ax, self)
 
     def __str__(self) -> str:
-        return "\n".join([*self._summary(), "", self._table(), "", *self._notes()])
+        return "\n".join([*self.summary(), "", self._table(), "", *self._notes()])
 
-    def _summary(self) -> Sequence[str]:
+    def summary(self) -> Sequence[str]:
+        """Two lines: the network and epsilon, and its curvature."""
         spectrum = self.spectrum
         return [
             f"{self.size} prunable weights; loss {self.loss:.4g}, epsilon {self.epsilon:.3g} "

@@ -302,6 +302,42 @@ def pruned_network(sweep, limits, *, title: str = "") -> Axes:
     return axes[0]
 
 
+def limit_panels(pairs) -> Axes:
+    """Predicted against measured limits, a panel for each way to measure; returns the first axis.
+
+    Parameters
+    ----------
+    pairs
+        (form, rule) -> pairs of a predicted and a measured row, each with `removed`, `low`, `high`.
+    """
+    rules = list(dict.fromkeys(rule for _, rule in pairs))
+    figure = new_axis(3.2 * len(rules) + 1, 4.0).figure
+    figure.clear()
+    axes = np.atleast_1d(figure.subplots(1, len(rules), sharex=True, sharey=True))  # type: ignore[union-attr]
+    for ax, rule in zip(axes, rules, strict=True):
+        for number, form in enumerate(dict.fromkeys(form for form, _ in pairs)):
+            rows = pairs[form, rule]
+            x, y = ([row[side].removed for row in rows] for side in (1, 0))
+            across, up = (
+                [
+                    [max(row[side].removed - row[side].low, 0) for row in rows],
+                    [max(row[side].high - row[side].removed, 0) for row in rows],
+                ]
+                for side in (1, 0)
+            )
+            style = {"color": COLOURS[number], "fmt": MARKERS[number], "ms": 4, "elinewidth": 0.6}
+            ax.errorbar(x, y, yerr=up, xerr=across, label=form, **style)
+        ax.plot([0, 1], [0, 1], ":", color="black")
+        ax.set_xlim(0, 1)
+        ax.set_ylim(0, 1)
+        ax.set_title(rule.replace(", ", ",\n"), fontsize="small")
+        ax.set_xlabel("measured")
+        ax.grid(True, alpha=0.3)
+    axes[0].set_ylabel("predicted fraction removed")
+    axes[0].legend(fontsize="small", frameon=False, loc="upper left")
+    return axes[0]
+
+
 def _curve_label(row: WidthRow) -> str:
     kept = "" if (row.pruning, row.output) == ("weight", "relu") else ", any number kept"
     if row.max_kept is not None:

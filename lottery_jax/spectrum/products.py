@@ -11,7 +11,7 @@ alone is done once, and its intermediate values are kept where they fit into mem
 
 import functools
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,8 @@ from lottery_jax.spectrum.mean_operator import Keep, Linear, mean_operator
 from lottery_jax.spectrum.operator import Operator
 
 
-class SplitLoss(NamedTuple):
+@dataclass(frozen=True)
+class SplitLoss:
     """A loss in two parts, as the Gauss-Newton matrix needs it; may be called as a loss.
 
     Examples

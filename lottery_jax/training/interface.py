@@ -5,7 +5,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, PyTree
 
 Params = PyTree
 # A mask has the leaves of the parameters: ones where a weight is kept, zeros where it is removed.
@@ -34,7 +34,7 @@ class Network(Protocol):
         ...
 
     @property
-    def init(self) -> Callable[[PRNGKeyArray], tuple[Any, Any]]:
+    def init(self) -> Callable[..., tuple[Any, Any]]:
         """A key gives parameters and state."""
         ...
 

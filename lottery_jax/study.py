@@ -1,9 +1,10 @@
-"""What the experiments on the proof have in common, and how one is run into a folder.
+"""What runs with a table and a figure have in common, and how one is run into a folder.
 
-A study is a module with a NAME, a QUESTION, two setups (FULL and QUICK), the names of the
-experiments that its rows COUNT, and five functions: `plan` says what a run would do, `measure` runs
-it and goes on from a store, `draw` and `describe` make a figure and a table with a paragraph, and
-`verdicts` says what follows for the steps of the proof.
+A study is a module with a NAME, a QUESTION, two setups (FULL and QUICK) and four functions: `plan`
+says what a run would do, `measure` runs it and goes on from a store, `draw` and `describe` make a
+figure and a table with a paragraph. A study that counts names the experiments that are COUNTED, and
+its store holds their counts; any other store holds results by their settings. Studies of the steps
+of a proof also have `verdicts`, see `proof.verdict`.
 """
 
 from collections.abc import Sequence
@@ -13,21 +14,20 @@ from typing import Any, Protocol, runtime_checkable
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from lottery_jax.core.records import Records
 from lottery_jax.montecarlo.collect import Progress
 from lottery_jax.montecarlo.store import Store, open_run
-from lottery_jax.proof.verdict import Verdict
 from lottery_jax.report.tables import write_rows
 
 
 @runtime_checkable
 class Study(Protocol):
-    """One experiment on the proof."""
+    """A module that answers one question."""
 
     NAME: str
     QUESTION: str
     FULL: Any
     QUICK: Any
-    COUNTED: tuple[str, ...]  # names of the experiments in its store
 
     def plan(self, setup: Any) -> str:
         """What a run will do, without doing it."""
@@ -38,7 +38,7 @@ class Study(Protocol):
         setup: Any,
         *,
         key: PRNGKeyArray,
-        store: Store,
+        store: Any,
         mesh: Mesh | None = None,
         progress: Progress = True,
     ) -> list[Any]:
@@ -53,14 +53,11 @@ class Study(Protocol):
         """A table, and a paragraph that reads it."""
         ...
 
-    def verdicts(self, rows: Sequence[Any]) -> list[Verdict]:
-        """What the rows say of the steps of the proof."""
-        ...
 
-
-def open_store(study: Study, folder: Path) -> Store:
-    """The store of a study in a folder, refused if it holds counts of something else."""
-    return open_run(folder / f"{study.NAME}.jsonl", study.COUNTED)
+def open_store(study: Study, folder: Path) -> Store | Records:
+    """The store of a study in a folder, refused if it holds something else."""
+    path, counted = folder / f"{study.NAME}.jsonl", getattr(study, "COUNTED", None)
+    return Records(path) if counted is None else open_run(path, counted)
 
 
 def write(study: Study, rows: Sequence[Any], folder: Path) -> None:
