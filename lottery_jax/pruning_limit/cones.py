@@ -61,7 +61,7 @@ def statistical_dimension(
 
     Notes
     -----
-    Amelunxen et al. (arXiv 1303.6672), definition 2.2. Draw n depends on the key and on n alone.
+    Amelunxen et al. (arXiv 1303.6672). Draw n depends on the key and on n alone.
     Cost: 60 passes over draws x D.
 
     Examples
@@ -202,7 +202,7 @@ def second_order(
         nu (sum k_i m_i^2 / sum k_i m_i + sum c_i^2 m_i^3 / sum c_i^2 m_i^2) - 1
 
     with k_i = r_i^2 / (r_i^2 + nu), m_i = 1 / (r_i^2 + nu). For a circular cone of angle a it is
-    the known cos 2a (Amelunxen et al., proposition 3.4).
+    cos 2a, beside D sin^2 a.
 
     Examples
     --------

@@ -111,9 +111,9 @@ def displacement(
     """The statistical dimension over D of the cone of S seen from w_rho.
 
     It is 1 where w_rho lies inside of S, 1/2 c'Hc <= epsilon, and never below `paper`. As a
-    prediction for pruning it takes the space of the kept weights for one that knows nothing of c;
-    it is orthogonal to c, and so the prediction is too high, the more the lower the limit.
-    `reoptimised.reoptimised` drops that assumption.
+    prediction for pruning it takes the space of the kept weights for one that knows nothing of c.
+    It is orthogonal to c, which makes the prediction too high, the more the lower the limit, and
+    contains the kept part of w*, which can make it too low. `reoptimised.reoptimised` knows both.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from lottery_jax.pruning_limit import forms, quadratics
 from lottery_jax.pruning_limit.crossing import Limit, crossing, last_step
@@ -94,6 +94,44 @@ def test_reoptimised_solves_the_problem_it_states(seed):
     np.testing.assert_allclose(form, expected, rtol=1e-6)
 
 
+def lanczos(curvatures, start, steps):
+    """Nodes and weights of a run on a diagonal matrix, in the plainest way."""
+    basis, diagonal, beside = [start], [], []
+    for _ in range(steps):
+        vector = curvatures * basis[-1]
+        diagonal.append(vector @ basis[-1])
+        for _ in range(2):
+            vector = vector - np.array(basis).T @ (np.array(basis) @ vector)
+        beside.append(np.linalg.norm(vector))
+        basis.append(vector / beside[-1])
+    matrix = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
+    nodes, vectors = np.linalg.eigh(matrix)
+    return np.maximum(nodes, 0), vectors[0] ** 2
+
+
+@pytest.mark.parametrize("lean", [-0.5, 0.0, 0.5])
+def test_short_runs_of_their_own_nodes_stand_for_all_eigenvalues(lean):
+    """20 steps from c, k and their sum, over six decades; 3 are too few, which the check sees."""
+    draws = np.random.default_rng(0)
+    nodes = np.geomspace(1e-6, 1, 200)
+    moved, kept = draws.standard_normal((2, 200)) * nodes ** (lean / 2)
+    kept -= moved * (kept @ moved) / (moved @ moved)
+    pair = [each / np.linalg.norm(each) for each in (moved, kept)]
+    vectors = [*pair, (pair[0] + pair[1]) / 2**0.5]
+    at = {"distance": 3.0, "epsilon": float(1.5 * pair[0] ** 2 @ nodes)}
+    exact = all_forms(nodes, *pair)
+    every = nodes, equal_weights(nodes)
+    for steps, is_enough in [(20, True), (3, False)]:
+        runs = [lanczos(nodes, each, steps) for each in vectors]
+        triples = tuple(np.stack(part) for part in zip(*runs, strict=True))
+        found = {
+            "displacement": forms.displacement(*every, *runs[0], **at),
+            "reoptimised": reoptimised(*every, *triples, **at),
+        }
+        off = max(abs(value - exact[name](**at)) for name, value in found.items())
+        assert (off < 1e-3) == is_enough
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_identities(seed):
     nodes, moved, kept = some_measure(seed)
@@ -155,6 +193,10 @@ def test_the_range_of_curvatures_cannot_overflow():
         for distance, epsilon in [(1.0, 1e-15), (1e-150, 1e300), (1e150, 1e-300), (1.0, 1e20)]:
             value = form(distance=distance, epsilon=epsilon)
             assert 0.25 <= value <= 1  # one in four is flat
+    # A flat displacement stays inside of the set, however sharp the other directions are.
+    sharp, flat = np.array([0.0, 1e200]), (np.array([0.0]), np.ones(1))
+    at = {"distance": 1.0, "epsilon": 0.5}
+    assert forms.displacement(sharp, equal_weights(sharp), *flat, **at) == 1
     # Two curvatures removed for sure, one kept for sure: the radii are 1e-15, 1 and 1e15 times R.
     assert forms.paper(nodes, equal_weights(nodes), distance=1.0, epsilon=0.5) == pytest.approx(
         (1 + 1 + 0.5 + 0) / 4, abs=1e-14
@@ -284,6 +326,23 @@ def test_window_has_the_constants_of_the_theorem():
     for size, failure in [(0, 0.1), (5, 0.0), (5, 1.0)]:
         with pytest.raises(ValueError, match="size="):
             window(size, failure)
+
+
+@pytest.mark.parametrize(("size", "sine_squared"), [(500, 0.3), (500, 0.7), (5000, 0.9)])
+def test_window_holds_for_circular_cones(size, sine_squared):
+    """The squared length of the axis projected on a random subspace has a beta law."""
+
+    def meets(rho):  # a subspace of dimension (1 - rho) D and a cone of this angle
+        kept = (1 - rho) * size
+        return stats.beta(kept / 2, (size - kept) / 2).sf(1 - sine_squared)
+
+    for failure in (0.3, 0.01):
+        half = window(size, failure)
+        low, high = sine_squared - half, sine_squared + half
+        assert low <= 0 or meets(low) >= 1 - failure
+        assert high >= 1 or meets(high) <= failure
+    # The control: without the window neither holds.
+    assert 0.3 < meets(sine_squared) < 0.7
 
 
 def _key():
