@@ -40,7 +40,9 @@ def fine_tuned_global(task: Task) -> Pruned:
     """As `one_shot_global`, and then another run without penalty from the weights that are left."""
     dense = trained_dense(task)
     params, state = lanes.repeat((dense.params, dense.state), len(task.sparsities))
-    return fine_tune(task, params, state, _keep_global(task, dense), spent=task.recipe.epochs)
+    return fine_tune(
+        task, params, state, _keep_global(task, dense), spent=float(task.recipe.epochs)
+    )
 
 
 def trained_dense(task: Task) -> TrainState:

@@ -65,7 +65,7 @@ def counts_by_layer(task: Task, rule) -> np.ndarray:
 
 def _train(task: Task, kept: Bool[Array, "sparsity seed weight"]) -> Pruned:
     states = lanes.repeat(lanes.starts(task), len(task.sparsities))
-    return lanes.train_sparse(task, states, kept, spent=0)
+    return lanes.train_sparse(task, states, kept, spent=0.0)
 
 
 def _random(task: Task, rule) -> Bool[Array, "sparsity seed weight"]:

@@ -21,23 +21,24 @@ class Method(NamedTuple):
 
     prune: Callable[[Task], Pruned]
     told: str  # what it does, for tables and legends
+    is_at_start: bool = False  # the weights are chosen before they are trained, if ever
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "random_equal": Method(at_start.random_equal, "random, equal ratios"),
-        "random_smart": Method(at_start.random_smart, "random, smart ratios"),
-        "magnitude_start": Method(at_start.magnitude, "magnitude at start"),
-        "snip": Method(at_start.snip, "SNIP"),
-        "grasp": Method(at_start.grasp, "GraSP"),
-        "synflow": Method(at_start.synflow, "SynFlow"),
-        "edge_popup": Method(edge_popup.edge_popup, "edge-popup, untrained"),
-        "one_shot_global": Method(after_training.one_shot_global, "one-shot, global"),
-        "one_shot_layerwise": Method(after_training.one_shot_layerwise, "one-shot, layer-wise"),
-        "fine_tuned": Method(after_training.fine_tuned_global, "one-shot, fine-tuned"),
-        "gradual": Method(gradual.gradual, "gradual l1, fine-tuned"),
+        "random_equal": Method(at_start.random_equal, "random (equal ratios)", True),
+        "random_smart": Method(at_start.random_smart, "random (smart ratios)", True),
+        "magnitude_start": Method(at_start.magnitude, "magnitude at start", True),
+        "snip": Method(at_start.snip, "SNIP", True),
+        "grasp": Method(at_start.grasp, "GraSP", True),
+        "synflow": Method(at_start.synflow, "SynFlow", True),
+        "edge_popup": Method(edge_popup.edge_popup, "edge-popup", True),
+        "one_shot_global": Method(after_training.one_shot_global, "one-shot (global)"),
+        "one_shot_layerwise": Method(after_training.one_shot_layerwise, "one-shot (layer-wise)"),
+        "fine_tuned": Method(after_training.fine_tuned_global, "one-shot + fine-tuning"),
+        "gradual": Method(gradual.gradual, "gradual l1 + fine-tuning"),
         "iterative": Method(
-            functools.partial(iterative.iterative, rewind=REWIND), "iterative, rewinding"
+            functools.partial(iterative.iterative, rewind=REWIND), "iterative + rewinding"
         ),
     }
 )

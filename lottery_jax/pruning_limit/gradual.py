@@ -56,7 +56,7 @@ def gradual(task: Task) -> Pruned:
     )
     params, state, kept = jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), found[:3])
     params, state = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), (params, state))
-    tuned = after_training.fine_tune(task, params, state, kept, spent=0)
+    tuned = after_training.fine_tune(task, params, state, kept, spent=0.0)
     return tuned._replace(epochs=tuned.epochs + np.mean(np.asarray(found.epochs), axis=0))
 
 

@@ -71,8 +71,9 @@ def rounds(num_removed: Sequence[int], size: int) -> list[list[int]]:
         goal = size - asked
         # .8 * .8 in float64 is a little above .64: a whole number of rounds stays whole.
         steps = math.ceil(math.log(goal / left) / math.log(1 - A_ROUND) - 1e-9)
-        between = [round(left * (goal / left) ** (step / steps)) for step in range(1, steps)]
-        found.append([size - number for number in [*between, goal]] if goal < left else [])
+        numbers = [round(left * (goal / left) ** (step / steps)) for step in range(1, steps + 1)]
+        # Among a few weights two rounds may have the same number.
+        found.append([size - number for number in dict.fromkeys(numbers) if number < left])
         left = goal
     return found
 

@@ -1,0 +1,336 @@
+"""Every way to prune: the asked number of zeros, the masks it should find, what it leaves alone."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lottery_jax.core import keys
+from lottery_jax.pruning_limit import (
+    after_training,
+    at_start,
+    baselines,
+    edge_popup,
+    gradual,
+    iterative,
+    lanes,
+    ratios,
+    scores,
+)
+from tests.pruning_limit.pruning_task import (
+    BOUNDS,
+    EPOCHS,
+    REMOVED,
+    SIZES,
+    SPARSITIES,
+    digits,
+    small_task,
+    vectors,
+)
+
+
+@pytest.fixture(scope="module")
+def pruned():
+    """The networks of a method, computed once."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            found[name] = baselines.prune(name, small_task())
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", baselines.METHODS)
+def test_exactly_the_asked_number_of_weights_is_zero(pruned, name):
+    task = small_task()
+    weights, kept = vectors(task, pruned(name).params), np.asarray(pruned(name).kept)
+    assert weights.shape == kept.shape == (2, 2, sum(SIZES))
+    assert np.sum(weights == 0, axis=2).tolist() == [[number] * 2 for number in REMOVED]
+    np.testing.assert_array_equal(weights != 0, kept)
+
+
+@pytest.mark.parametrize("name", baselines.METHODS)
+def test_epochs_are_those_of_all_runs(pruned, name):
+    expected = {
+        "one_shot_global": [EPOCHS, EPOCHS],
+        "one_shot_layerwise": [EPOCHS, EPOCHS],
+        "fine_tuned": [2 * EPOCHS, 2 * EPOCHS],
+        # Two epochs that all runs share; 4 rounds to a half and 5 more to a fifth of that.
+        "iterative": [2 + 5 * (EPOCHS - 2), 2 + 10 * (EPOCHS - 2)],
+    }
+    found = pruned(name).epochs
+    if name == "gradual":
+        assert np.all((found > EPOCHS) & (found <= 2 * EPOCHS))
+    else:
+        assert found.tolist() == expected.get(name, [EPOCHS, EPOCHS])
+
+
+def start_vectors(task):
+    return vectors(task, lanes.starts(task).params)
+
+
+def test_random_masks_follow_their_ratios_and_are_nested(pruned):
+    counts = {"random_equal": ratios.equal_counts, "random_smart": ratios.smart_counts}
+    for name, rule in counts.items():
+        kept = np.asarray(pruned(name).kept)
+        for place, removed in enumerate(REMOVED):
+            expected = rule(SIZES, removed)
+            for seed in range(2):
+                mask = ~kept[place, seed]
+                assert [mask[low:high].sum() for low, high in BOUNDS] == expected.tolist()
+        assert not np.any(kept[1] & ~kept[0])
+        assert not np.array_equal(kept[0, 0], kept[0, 1])
+
+
+def test_magnitude_at_the_start_keeps_the_largest(pruned):
+    sizes = np.abs(start_vectors(small_task()))
+    for place, removed in enumerate(REMOVED):
+        for seed in range(2):
+            kept = np.asarray(pruned("magnitude_start").kept[place, seed])
+            assert sizes[seed][~kept].max() < sizes[seed][kept].min()
+            assert np.sum(~kept) == removed
+
+
+@pytest.mark.parametrize("name", ["snip", "grasp"])
+def test_scores_are_those_of_the_first_batch(pruned, name):
+    """Found again for one seed, from the order that training documents and the plain loss."""
+    task = small_task()
+    key = task.keys[1]
+    params, _ = task.model.init(keys.chunk(key, 0))
+    stream = keys.lane(keys.chunk(keys.chunk(key, 1), 0), 0)
+    first = jax.random.permutation(stream, jnp.arange(len(task.images), dtype=jnp.int32))[:32]
+
+    def outputs(params, images):
+        return task.model.apply(params, {}, images, True)[0]
+
+    batch = task.images[first], task.labels[first]
+    if name == "snip":
+        found = scores.snip(scores.tempered_loss(outputs), params, batch, leaves=task.leaves)
+    else:
+        loss = scores.tempered_loss(outputs, temperature=200.0)
+        found = scores.grasp(loss, params, batch, leaves=task.leaves)
+    kept = np.asarray(pruned(name).kept[1, 1])
+    ranked = np.argsort(np.asarray(found), kind="stable")
+    # Rounding in another program may swap neighbours in rank.
+    assert np.mean(kept[ranked[REMOVED[1] :]]) > 0.98
+
+
+def test_one_shot_removes_the_smallest_trained_weights(pruned):
+    task = small_task()
+    dense = vectors(task, after_training.trained_dense(task).params)
+    for name, bounds in (("one_shot_global", ((0, sum(SIZES)),)), ("one_shot_layerwise", BOUNDS)):
+        kept, weights = np.asarray(pruned(name).kept), vectors(task, pruned(name).params)
+        for place in range(2):
+            for seed in range(2):
+                mask = kept[place, seed]
+                np.testing.assert_array_equal(weights[place, seed], dense[seed] * mask)
+                for low, high in bounds:
+                    part, is_kept = np.abs(dense[seed, low:high]), mask[low:high]
+                    assert part[~is_kept].max() < part[is_kept].min()
+    layerwise = np.asarray(pruned("one_shot_layerwise").kept[0, 0])
+    assert [int(layerwise[low:high].sum()) for low, high in BOUNDS] == [768, 192, 80]
+
+
+def test_fine_tuning_starts_from_the_pruned_weights_and_keeps_the_mask(pruned):
+    before, after = pruned("one_shot_global"), pruned("fine_tuned")
+    np.testing.assert_array_equal(before.kept, after.kept)
+    images, labels = digits().test_images, digits().test_labels
+    model = small_task().model
+    gain = lanes.accuracies(model, after, images, labels) - lanes.accuracies(
+        model, before, images, labels
+    )
+    assert gain.mean() > 0
+
+
+def test_iterative_pruning_goes_back_to_the_very_same_weights(monkeypatch):
+    """Bit by bit, at every round; and each mask lies within the one before."""
+    task, runs, train = small_task(), [], lanes.train
+
+    def spy(task, states, kept, **settings):
+        trained = train(task, states, kept, **settings)
+        runs.append((states, kept, trained, settings["num_epochs"]))
+        return trained
+
+    monkeypatch.setattr(lanes, "train", spy)
+    found = iterative.iterative(task)
+    first = start_vectors(task)
+    assert len(runs) == 10
+    assert all(num_epochs == EPOCHS for *_, num_epochs in runs)
+    for (_, before, trained, _), (states, kept, *_) in itertools.pairwise(runs):
+        np.testing.assert_array_equal(vectors(task, states.params), first)
+        assert np.all(np.asarray(states.epoch) == 0)
+        before, kept = np.asarray(before), np.asarray(kept)
+        assert not np.any(kept & ~before)
+        left = kept.sum(axis=1) / before.sum(axis=1)
+        assert np.all((left < 1) & (left > 0.8 - 1e-2))
+        sizes = np.abs(vectors(task, trained.params))
+        for seed in range(2):  # the smallest of those that were left
+            assert sizes[seed][before[seed] & ~kept[seed]].max() < sizes[seed][kept[seed]].min()
+    np.testing.assert_array_equal(found.kept[-1], runs[-1][1])
+    np.testing.assert_array_equal(
+        vectors(task, found.params)[-1], vectors(task, runs[-1][2].params)
+    )
+
+
+def test_rewinding_late_goes_back_to_that_epoch(monkeypatch):
+    task, runs, train = small_task(), [], lanes.train
+
+    def spy(task, states, kept, **settings):
+        runs.append((states, settings["num_epochs"]))
+        return train(task, states, kept, **settings)
+
+    monkeypatch.setattr(lanes, "train", spy)
+    iterative.iterative(task, rewind=1)
+    everything = jnp.ones((2, sum(SIZES)), bool)
+    early = train(task, lanes.starts(task), everything, num_epochs=1)
+    assert [num_epochs for _, num_epochs in runs] == [1] + [EPOCHS - 1] * 10
+    for states, _ in runs[1:]:
+        np.testing.assert_array_equal(vectors(task, states.params), vectors(task, early.params))
+        assert states.epoch.tolist() == [1, 1]
+
+
+def test_rounds_hit_every_asked_number():
+    for asked, size in (([500], 1000), ([1, 2, 999], 1000), ([7500, 14850], 15000)):
+        path = iterative.rounds(asked, size)
+        assert [each[-1] for each in path] == asked
+        left = [size] + [size - number for numbers in path for number in numbers]
+        parts = [later / earlier for earlier, later in itertools.pairwise(left)]
+        assert max(parts) < 1
+        # Rounded to whole weights.
+        assert all(part >= 0.8 - 1 / earlier for part, earlier in zip(parts, left, strict=False))
+
+
+def test_a_rising_proximal_strength_makes_exact_zeros(monkeypatch):
+    """The path is replayed in NumPy for one seed from its own states: zeros, and the mask taken."""
+    task = small_task()
+    monkeypatch.setattr(gradual, "STRENGTHS", (1e-3, 1.0))  # all is zero before the third epoch
+    taken = {}
+    tune = after_training.fine_tune
+
+    def spy(task, params, state, kept, *, spent):
+        taken["weights"], taken["kept"] = vectors(task, params).reshape(2, 2, -1), kept
+        return tune(task, params, state, kept, spent=spent)
+
+    monkeypatch.setattr(after_training, "fine_tune", spy)
+    found = gradual.gradual(task)
+    weights, kept = taken["weights"], np.asarray(taken["kept"])
+    zeros = np.sum(weights == 0, axis=2)
+    assert np.all(zeros < np.array(REMOVED)[:, None])  # taken before they are too many
+    assert zeros.max() > 0
+    sizes = np.abs(weights)
+    for place in range(2):
+        for seed in range(2):
+            mask = kept[place, seed]
+            assert sizes[place, seed][~mask].max() < sizes[place, seed][mask].min()
+    assert np.all(found.epochs < 2 * EPOCHS + 1)
+
+
+def test_a_strong_penalty_leaves_nothing_and_a_weak_one_all():
+    task = small_task()
+    settings = dict(model=task.model, recipe=task.recipe._replace(l1=0.0), leaves=task.leaves)
+    for strength, epochs in ((100.0, 1), (0.0, EPOCHS)):
+        path = gradual._raise_strength(
+            lanes.starts(task),
+            np.full(EPOCHS, strength, np.float32),
+            task.num_removed,
+            task.images,
+            task.labels,
+            **settings,
+        )
+        assert np.all(np.asarray(path.epochs) == epochs)
+
+
+def test_edge_popup_leaves_the_weights_untouched(pruned):
+    """Bit by bit: signs of the start, one size in each layer, zero where removed."""
+    task, found = small_task(), pruned("edge_popup")
+    weights, kept = vectors(task, found.params), np.asarray(found.kept)
+    start = start_vectors(task)
+    for place, sparsity in enumerate(SPARSITIES):
+        for seed in range(2):
+            assert np.all(np.sign(weights[place, seed]) == np.sign(start[seed]) * kept[place, seed])
+            for (low, high), inputs in zip(BOUNDS, (64, 24, 16), strict=True):
+                values = weights[place, seed, low:high]
+                sizes = np.unique(np.abs(values[values != 0]))
+                assert len(sizes) == 1
+                count = kept[place, seed, low:high].mean()
+                np.testing.assert_allclose(sizes, (2 / (inputs * count)) ** 0.5, rtol=1e-6)
+                assert abs(count - (1 - sparsity)) < 1 / 100
+    for layer in range(3):
+        assert not np.any(found.params[f"Dense_{layer}"]["bias"])
+
+
+def test_edge_popup_beats_random_masks_of_the_same_weights(pruned):
+    task, found = small_task(), pruned("edge_popup")
+    counts = np.stack([ratios.equal_counts(SIZES, n) for n in REMOVED])
+    params = lanes.starts(task).params
+    generator = np.random.default_rng(0)
+    drawn = jnp.asarray(generator.uniform(size=(2, 2, sum(SIZES))), jnp.float32)
+    kept = jnp.stack(
+        [
+            jnp.stack([ratios.keep_counts(drawn[s, n], BOUNDS, counts[s]) for n in range(2)])
+            for s in range(2)
+        ]
+    )
+    weights = [
+        jax.vmap(lambda one, row=row: edge_popup.signed_constant(one, row, leaves=task.leaves))(
+            params
+        )
+        for row in jnp.asarray(counts, jnp.int32)
+    ]
+    stacked = jax.tree.map(lambda *each: jnp.stack(each), *weights)
+    control = found._replace(params=lanes.prune(task, stacked, kept), kept=kept)
+    images = digits().train_images, digits().train_labels
+    chosen, random = (lanes.accuracies(task.model, each, *images) for each in (found, control))
+    assert np.all(chosen[0] > 0.5)
+    assert np.all(random < 0.35)
+
+
+def test_the_gradient_goes_straight_through_the_choice():
+    """d loss / d |score| is weight times d loss / d used weight, also where nothing is kept."""
+    task = small_task()
+    network = edge_popup.scored(task.model, task.leaves)
+    params, state = network.init(keys.root(0))
+    state = state._replace(counts=jnp.array([768, 192, 80], jnp.int32))
+    images, labels = task.images[:20], task.labels[:20]
+
+    def loss(params):
+        return scores.tempered_loss(lambda p, x: network.apply(p, state, x, True)[0])(
+            params, (images, labels)
+        )
+
+    found = np.asarray(jax.jit(jax.grad(loss))(params)["scores"])
+    magnitudes = np.abs(np.asarray(params["scores"]))
+    kept = np.concatenate(
+        [magnitudes[low:high] > np.median(magnitudes[low:high]) for low, high in BOUNDS]
+    )
+    weights = vectors(task, state.params)
+    used = task.leaves.replace(state.params, jnp.asarray(weights * kept))
+    plain = scores.tempered_loss(lambda p, x: task.model.apply(p, {}, x, True)[0])
+    slope = vectors(task, jax.jit(jax.grad(plain))(used, (images, labels)))
+    expected = weights * slope * np.sign(np.asarray(params["scores"]))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+    assert np.any(expected[~kept] != 0)
+
+
+def test_the_largest_by_bisection_are_the_largest():
+    generator = np.random.default_rng(3)
+    values = jnp.asarray(np.abs(generator.normal(size=100)), jnp.float32)
+    largest = jax.jit(edge_popup._largest)
+    for removed in (0, 1, 37, 99, 100):
+        kept = np.asarray(largest(values, jnp.int32(removed)))
+        assert np.sum(~kept) == removed
+        assert set(np.argsort(values)[removed:]) == set(np.flatnonzero(kept))
+    tied = jnp.array([0.0, 1.0, 1.0, 2.0])
+    assert largest(tied, jnp.int32(2)).tolist() == [False, True, True, True]
+
+
+def test_settings_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="method 'lottery' is not known; choose among random_e"):
+        baselines.prune("lottery", small_task())
+    with pytest.raises(ValueError, match="rewind=3 must lie between 0 and 2"):
+        iterative.iterative(small_task(), rewind=3)
+    assert at_start.counts_by_layer(small_task(), ratios.equal_counts).shape == (2, 3)
