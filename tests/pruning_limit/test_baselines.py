@@ -7,7 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from lottery_jax import training
 from lottery_jax.core import keys
+from lottery_jax.core.leaves import choose_leaves
 from lottery_jax.pruning_limit import (
     after_training,
     at_start,
@@ -229,19 +231,57 @@ def test_a_rising_proximal_strength_makes_exact_zeros(monkeypatch):
     assert np.all(found.epochs < 2 * EPOCHS + 1)
 
 
+def raised(task, strengths):
+    """What the path [seed, sparsity] comes to."""
+    return gradual._raise_strength(
+        lanes.starts(task),
+        np.asarray(strengths, np.float32),
+        task.num_removed,
+        task.images,
+        task.labels,
+        model=task.model,
+        recipe=task.recipe._replace(l1=0.0),
+        leaves=task.leaves,
+    )
+
+
 def test_a_strong_penalty_leaves_nothing_and_a_weak_one_all():
-    task = small_task()
-    settings = dict(model=task.model, recipe=task.recipe._replace(l1=0.0), leaves=task.leaves)
     for strength, epochs in ((100.0, 1), (0.0, EPOCHS)):
-        path = gradual._raise_strength(
-            lanes.starts(task),
-            np.full(EPOCHS, strength, np.float32),
-            task.num_removed,
-            task.images,
-            task.labels,
-            **settings,
-        )
+        path = raised(small_task(), [strength] * EPOCHS)
         assert np.all(np.asarray(path.epochs) == epochs)
+
+
+def test_the_path_takes_the_proximal_steps_of_training():
+    """With every parameter prunable, a constant strength is the penalty of a recipe."""
+    task, strength = small_task(), 2e-3
+    everything = choose_leaves(task.model.init(keys.root(0))[0], lambda path, leaf: True)
+    path = raised(task._replace(leaves=everything, sparsities=(0.99,)), [strength] * EPOCHS)
+    assert np.all(np.asarray(path.epochs) == EPOCHS)  # it does not come there
+    recipe = task.recipe._replace(l1=strength, penalty="proximal")
+    alone = training.fit(
+        keys.root(0),  # not used: the start brings its own
+        task.model,
+        recipe,
+        digits(),
+        initial=training.start(task.keys[1], task.model, recipe),
+        progress=False,
+    )
+    found = np.asarray(path.params["Dense_0"]["kernel"][1, 0])
+    expected = np.asarray(alone.params["Dense_0"]["kernel"])
+    # Products of matrices in a batch are summed in another order.
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    assert 0.1 < np.mean(expected == 0) < 0.99
+
+
+def test_networks_to_prune_in_one_shot_are_trained_with_the_penalty():
+    task = small_task()
+    strong = task._replace(recipe=task.recipe._replace(l1=1e-3))
+    none = task._replace(recipe=task.recipe._replace(l1=0.0))
+    sizes = [
+        np.abs(vectors(each, after_training.trained_dense(each).params)).sum()
+        for each in (strong, none)
+    ]
+    assert sizes[0] < 0.95 * sizes[1]
 
 
 def test_edge_popup_leaves_the_weights_untouched(pruned):
