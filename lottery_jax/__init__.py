@@ -2,6 +2,8 @@
 
 Experiments are built by topic (`neuron_pruning`, `weight_pruning`), counted by `estimate`, and
 turned into widths by `threshold`; `subset_sum` and `geometry` are the exact engines beneath.
+`pruning_limit.predict` says how far a trained network can be pruned, from the curvature of its
+loss, by the engine `spectrum`.
 
 Examples
 --------
@@ -14,7 +16,14 @@ Examples
 1024
 """
 
-from lottery_jax import geometry, neuron_pruning, subset_sum, weight_pruning
+from lottery_jax import (
+    geometry,
+    neuron_pruning,
+    pruning_limit,
+    spectrum,
+    subset_sum,
+    weight_pruning,
+)
 from lottery_jax.core.compat import use_all_cores
 from lottery_jax.core.keys import root as key
 from lottery_jax.montecarlo.collect import estimate
@@ -38,6 +47,8 @@ __all__ = [
     "key",
     "merge_stores",
     "neuron_pruning",
+    "pruning_limit",
+    "spectrum",
     "subset_sum",
     "threshold",
     "use_all_cores",

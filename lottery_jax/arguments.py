@@ -6,7 +6,8 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lottery_jax import __version__, experiments, limit, network_run, proof
+from lottery_jax import __version__, data, experiments, limit, models, network_run, proof
+from lottery_jax.training.recipe import PENALTIES
 from lottery_jax.weight_pruning import expanded
 
 Command = Callable[[argparse.Namespace], None]
@@ -63,6 +64,34 @@ def make_parser(perform: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--construction", choices=expanded.CONSTRUCTIONS, help="default: one after the other"
     )
     _add_folder(command, "network")
+    _add_common(command, quick="a small network, trained briefly")
+
+    command = add("limit", "how far a trained network can be pruned: predicted and measured")
+    command.add_argument(
+        "--data",
+        default="digits",
+        metavar="NAME|PATH",
+        help=f"{', '.join(data.NAMES)}, or an archive of CIFAR or Tiny ImageNet; default: digits",
+    )
+    command.add_argument("--model", choices=models.NAMES, default="mlp")
+    command.add_argument(
+        "--hidden", type=_widths, metavar="N[,N...]", help="hidden layers of an mlp"
+    )
+    command.add_argument("--l1", type=float, metavar="L", help="strength of the penalty")
+    command.add_argument("--penalty", choices=PENALTIES, help="default: subgradient")
+    command.add_argument("--learning-rate", type=float, metavar="R")
+    command.add_argument("--epochs", type=int, metavar="N")
+    command.add_argument("--batch", type=int, metavar="N", help="default: 128")
+    command.add_argument(
+        "--epsilon", type=_epsilon, default="deviation", metavar="E", help="a loss, or: deviation"
+    )
+    command.add_argument(
+        "--negative", choices=("abs", "flat"), default="abs", help="eigenvalues; default: abs"
+    )
+    command.add_argument(
+        "--products", type=int, metavar="N", help="of the curvature, for its spectrum"
+    )
+    _add_folder(command, "limit")
     _add_common(command, quick="a small network, trained briefly")
 
     command = commands.add_parser("run", help="count the successes of one experiment, or a study")
@@ -134,6 +163,20 @@ def _epsilons(text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list like 0.4,0.2,0.1") from None
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list like 100,60") from None
+
+
+def _epsilon(text: str) -> float | str:
+    try:
+        return text if text == "deviation" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a loss nor deviation") from None
 
 
 def _shard(text: str) -> tuple[int, int]:

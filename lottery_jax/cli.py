@@ -1,4 +1,4 @@
-"""The command line: `lottery-jax gap | rss | proof | network | run | list | plot | info | merge`.
+"""The command line: `lottery-jax gap | rss | proof | network | limit | run | ...`.
 
 Parses, calls, prints.
 """
@@ -20,6 +20,8 @@ from lottery_jax import __version__, curves, experiments, gap, network_run, rss,
 from lottery_jax.arguments import STUDIES, make_parser
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
+from lottery_jax.limit import network as pruned_network
+from lottery_jax.limit import network_report
 from lottery_jax.montecarlo.collect import count_chunks, estimate
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
@@ -157,6 +159,29 @@ def _network(options: argparse.Namespace) -> None:
     _say_written(folder, "network.csv", "network.jsonl")
 
 
+def _limit(options: argparse.Namespace) -> None:
+    setup = pruned_network.choose_setup(
+        quick=options.quick,
+        model=options.model,
+        hidden=options.hidden,
+        data=options.data,
+        epsilon=options.epsilon,
+        negative=options.negative,
+        products=options.products,
+        **{name: getattr(options, name) for name in pruned_network.TRAINING},
+    )
+    plan = network_report.plan(setup)  # checks the settings
+    if options.dry_run:
+        print(plan)
+        return
+    folder = _make_folder(options)
+    key = keys.root(options.seed)
+    result = pruned_network.measure(setup, key=key, folder=folder, progress=not options.silent)
+    network_report.write(result, folder)
+    print(network_report.describe(result))
+    _say_written(folder, *network_report.FILES)
+
+
 def _run(options: argparse.Namespace) -> None:
     names = experiments.settings_of(options.name)
     experiment = experiments.build(options.name, {name: getattr(options, name) for name in names})
@@ -288,6 +313,7 @@ _COMMANDS = {
     "rss": _rss,
     "proof": _proof,
     "network": _network,
+    "limit": _limit,
     "study": _study,
     "run": _run,
     "list": _list,

@@ -88,7 +88,7 @@ def measure(
                 passes=setup.passes,
             )
             asked = {"run": network.identity(one, key)}
-            known = store.find(asked)
+            known: Any = store.find(asked)
             if known is None:
                 known = {"rows": _rows(one, key, progress)}
                 store.add(asked, known)
@@ -104,7 +104,7 @@ def _rows(setup: network.Setup, key: PRNGKeyArray, progress: Any) -> list[Row]:
     found = training.evaluate(
         model, trained.params, trained.state, dataset.test_images, dataset.test_labels
     )
-    told: tuple[Any, ...] = (
+    told: list[Any] = [
         "-".join(map(str, setup.hidden or ())),
         setup.recipe.l1,
         limit.size,
@@ -112,10 +112,10 @@ def _rows(setup: network.Setup, key: PRNGKeyArray, progress: Any) -> list[Row]:
         limit.loss,
         limit.epsilon,
         limit.gradient_change / limit.epsilon,
-    )
+    ]
     limits = network.predicted_rows(limit)
     limits += network.measured_rows(setup, model, trained, dataset, limit)
-    return [Row(*told, row.how, row.name, row.removed, row.low, row.high) for row in limits]
+    return [Row(*[*told, *row[:5]]) for row in limits]
 
 
 def draw(rows: Sequence[Row]) -> "Axes":

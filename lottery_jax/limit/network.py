@@ -7,6 +7,7 @@ spectrum by Lanczos steps, the measurements one by one.
 
 import hashlib
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +24,7 @@ from lottery_jax.data import Dataset
 from lottery_jax.models import Model
 from lottery_jax.pruning_limit import measure as measuring
 from lottery_jax.pruning_limit.measure import MeasuredLimit
-from lottery_jax.pruning_limit.predict import predict
+from lottery_jax.pruning_limit.predicting import predict
 from lottery_jax.pruning_limit.prediction import PruningLimit
 from lottery_jax.training import Recipe
 
@@ -89,6 +90,40 @@ class Result(NamedTuple):
     limits: list[LimitRow]
     sweep: list[SweepRow]
     layers: list[LayerRow]
+
+
+# The settings of a recipe that may be asked for by name.
+TRAINING = ("l1", "penalty", "learning_rate", "epochs", "batch")
+
+
+def choose_setup(*, quick: bool, model: str, **asked: Any) -> Setup:
+    """The usual setup of a network with what was asked for; None leaves a setting as it is.
+
+    The paper's networks have the paper's recipes, all others that of `FULL`.
+
+    Raises
+    ------
+    ValueError
+        For a recipe or an epsilon out of range.
+
+    Examples
+    --------
+    >>> choose_setup(quick=False, model="resnet18", epochs=10).recipe.learning_rate
+    0.1
+    """
+    base = QUICK if quick else FULL
+    given = {name: value for name, value in asked.items() if value is not None}
+    recipe = training.PAPER.get(model, base.recipe)
+    if quick:
+        recipe = recipe._replace(epochs=base.recipe.epochs)
+    recipe = recipe._replace(**{name: given.pop(name) for name in TRAINING if name in given})
+    hidden = base.hidden if model == "mlp" else None
+    setup = base._replace(**{"model": model, "hidden": hidden, "recipe": recipe, **given})
+    if setup.epsilon != "deviation" and not 0 < float(setup.epsilon) < math.inf:
+        raise ValueError(f'epsilon={setup.epsilon} must be a positive loss, or "deviation"')
+    if setup.products < 2:
+        raise ValueError(f"products={setup.products} must be 2 or more; 400 are usual")
+    return setup
 
 
 def measure(setup: Setup, *, key: PRNGKeyArray, folder: Path, progress: Any = True) -> Result:

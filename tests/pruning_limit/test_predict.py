@@ -8,7 +8,7 @@ from scipy import optimize
 
 from lottery_jax.core import keys
 from lottery_jax.pruning_limit.measure import one_shot_limit
-from lottery_jax.pruning_limit.predict import predict
+from lottery_jax.pruning_limit.predicting import predict
 from lottery_jax.spectrum.products import SplitLoss
 
 SIZE = 400

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float64, PRNGKeyArray, PyTree
-from scipy import optimize, stats
+from scipy import special
 
 from lottery_jax.core.leaves import Chosen, choose_leaves
 from lottery_jax.pruning_limit import forms, reoptimised
@@ -195,6 +195,8 @@ class _Forms:
 
     def _first_zero(self, excess: Callable[[int], float]) -> float:
         """Where a function of the number removed, positive at 0, changes its sign; 1 if nowhere."""
+        from scipy import optimize  # on first use: importing the package stays light
+
         if excess(self._size) >= 0:
             return 1.0
         found = optimize.brentq(
@@ -280,4 +282,5 @@ def _operator(loss, params, batches, leaves, negative, keep, mesh) -> Operator:
 
 def _half_width(values: np.ndarray) -> float:
     """Of a 95 % interval of the mean over probes, by Student's law."""
-    return float(stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5)
+    quantile = special.stdtrit(len(values) - 1, 0.975)
+    return float(quantile * np.std(values, ddof=1) / len(values) ** 0.5)
