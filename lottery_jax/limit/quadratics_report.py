@@ -118,11 +118,18 @@ def _reading(rows: Sequence[Row]) -> str:
             f"{worst.level:g})"
             + (f"; of its {len(failed)} failures {high} are too high." if failed else ".")
         )
+    shots = _column(tested, "one_shot")
+    near = {form: int(np.sum(abs(_column(tested, form) - shots) <= CLOSE)) for form in FORMS}
+    below = _column(tested, "existence") - shots
+    parts.append(
+        f"The one-shot limit lies {below.min():.3f} to {below.max():.3f} below the existence "
+        f"limit; within {CLOSE:g} of it: {', '.join(f'{form} in {near[form]}' for form in FORMS)}."
+    )
     low = [row for row in tested if _error(row, "displacement") > CLOSE]
     if low:
         parts.append(
             "The space of the kept weights is orthogonal to the displacement, which a random space "
-            "is not: displacement is too high by more than that where the limit is at most "
+            f"is not: displacement is too high by more than {CLOSE:g} in cases with limits up to "
             f"{max(row.existence or 0.0 for row in low):.3f}."
         )
     leaning = [row for row in tested if _error(row, "displacement") < -CLOSE]

@@ -116,10 +116,10 @@ def project(
         x = K (g + nu p / (phi - 1) a),  K = (1 + nu A)^-1,  p = a'Kg,  phi = c'AKc,
 
     and h(nu) = g'Kg + nu p^2 / (phi - 1) is stationary, with value |x|^2. phi = 1 at the nu of
-    `forms.displacement`, which splits the line: nu lies below it if p > 0 there, where h is convex,
-    and else above it, before the first change of sign of p. 60 bisections of the quotient of nu and
-    that split. The multiple of Ka then follows from x'(g - x) = 0, which is well conditioned at the
-    split too.
+    `forms.displacement`, which splits the line: nu lies below it if p > 0 there, and else above it.
+    The stationary points beyond would be projections on the opposite cone, which has its own on the
+    other side, so h has no other. 60 bisections of the quotient of nu and the split. The multiple
+    of Ka then follows from x'(g - x) = 0, which is well conditioned at the split too.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def project(
             - np.sum(squares * share * slope, 1) * excess**2
         )
         # Below the split the quotient grows with nu, above it falls.
-        is_low = np.where(is_below, rate < 0, (rate <= 0) | (turned <= 0))
+        is_low = np.where(is_below, rate < 0, rate <= 0)
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     t = split * np.where(is_below, high, 1 / high)
     share = 1 / (1 + t[:, None] * x)
@@ -170,10 +170,7 @@ def _balanced(directions: Vectors, start: Vectors, step: Vectors) -> Vectors:
     linear = np.sum((2 * start - directions) * step, 1)
     rest = np.minimum(np.sum(start * (start - directions), 1), 0.0)
     spread = np.sqrt(linear**2 - 4 * square * rest)
-    # One of the two ways to write the root cancels, depending on the sign.
-    upper = np.divide(2 * rest, spread - linear, out=np.zeros_like(rest), where=linear < 0)
-    lower = -(spread + linear) / (2 * square)
-    return start + np.where(linear < 0, upper, lower)[:, None] * step
+    return start - ((spread + linear) / (2 * square))[:, None] * step
 
 
 def second_order(

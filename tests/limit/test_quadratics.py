@@ -121,7 +121,7 @@ def test_the_paragraph_follows_the_rows(rows):
     assert "displacement is off by +0.100 at most" in text
     assert "of its 2 failures 2 are too high" in text
     largest = max(row.existence for row in rows[1:3])
-    assert f"where the limit is at most {largest:.3f}" in text
+    assert f"in cases with limits up to {largest:.3f}" in text
     assert "It is too low for" not in text
 
     low = [change(row, displacement=row.existence - 0.1) if row.draws else row for row in right]
@@ -135,5 +135,8 @@ def test_the_paragraph_follows_the_rows(rows):
     text = quadratics.describe(helped)
     assert "optimising the kept weights helps" in text
     assert "does not help" not in text
+    assert "The one-shot limit lies 0.200 to 0.200 below" in text
+    shot = [change(row, one_shot=row.paper) if row.draws else row for row in rows]
+    assert "within 0.03 of it: paper in 2, generic" in quadratics.describe(shot)
     control = [*rows[:3], change(rows[3], reoptimised=rows[3].existence + 0.2), rows[4]]
     assert "every form needs directions that are random" in quadratics.describe(control)
