@@ -83,8 +83,8 @@ QUICK = Setup(
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     # Two factorisations of a D x D matrix, and forms of D nodes at the steps of bisections.
-    seconds = sum(setup.draws * (0.2 + 6e-10 * case.size**3) for case in setup.cases)
-    seconds += sum(setup.cone_draws * each.size * 1.5e-6 for each in setup.cases + setup.points)
+    seconds = sum(setup.draws * (0.1 + 3e-10 * case.size**3) for case in setup.cases)
+    seconds += sum(setup.cone_draws * each.size * 7e-7 for each in setup.cases + setup.points)
     return (
         f"{setup.draws} losses of each of {len(setup.cases)} cases exactly, and "
         f"{setup.cone_draws} projections on a cone of each and of {len(setup.points)} others: "
