@@ -31,7 +31,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import lottery_jax as lj
-from lottery_jax.proof import STUDIES, study
+from lottery_jax import study
+from lottery_jax.proof import STUDIES
 
 lj.use_all_cores()  # CPU cores become devices; a GPU or TPU is used anyway
 key = lj.key(0)

@@ -125,8 +125,8 @@ def predict(
     if "one-shot" in predicted:  # not a matter of subspaces: no window
         at = forms_.one_shot()
         limits["one-shot"] = FormLimit("one-shot", at, at, at, at, at)
-    at = limits.get("displacement", next(iter(limits.values()))).limit
-    gradient_change, _ = displaced.change(num_removed(at, leaves.size))
+    told_at = "displacement" if "displacement" in limits else next(iter(limits))
+    gradient_change, _ = displaced.change(num_removed(limits[told_at].limit, leaves.size))
     return PruningLimit(
         epsilon=epsilon,
         epsilon_from=source,
@@ -135,6 +135,7 @@ def predict(
         limits=limits,
         curves=curves,
         gradient_change=gradient_change,
+        gradient_at=told_at,
         window=half_width,
         failure=failure,
         num_products=spectrum.num_products + displaced.num_products,

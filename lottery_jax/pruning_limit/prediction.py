@@ -70,7 +70,8 @@ class PruningLimit:
     negative: str  # what negative eigenvalues count as
     limits: Mapping[str, FormLimit]
     curves: Mapping[str, FormCurve]
-    gradient_change: float  # loss that the gradient alone adds at the displacement form's limit
+    gradient_change: float  # loss that the gradient alone adds at one of the limits
+    gradient_at: str  # that of this form: "displacement", or the first one predicted
     window: float  # half width of the transition, a fraction of D
     failure: float  # probability outside of the window
     num_products: int  # curvature times a vector, all together
@@ -141,6 +142,6 @@ class PruningLimit:
         return [
             "low, high: by the error of the curvature (probes and steps). window: these and the",
             f"width of the transition, {self.window:.4f} on either side, missed with probability",
-            f"{self.failure:g} at most. All but one-shot leave the gradient out; at the limit of",
-            f"the displacement it changes the loss by {share:.2g} epsilon to first order.",
+            f"{self.failure:g} at most. All but one-shot leave the gradient out: at the limit by",
+            f"{self.gradient_at} it changes the loss by {share:.2g} epsilon to first order.",
         ]
