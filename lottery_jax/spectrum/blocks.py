@@ -85,6 +85,13 @@ def inner(first: Blocked, second: Blocked) -> Float[Array, " vector"]:
     return jnp.sum(parts, axis=1)
 
 
+def without(shared: Blocked, vectors: Blocked) -> Blocked:
+    """`vectors` less their parts along orthonormal vectors that they all share."""
+    parts = jnp.einsum("obe,vbe->bov", shared, vectors, precision="highest")
+    parts = jnp.sum(parts, axis=0)
+    return vectors - jnp.einsum("obe,ov->vbe", shared, parts, precision="highest")
+
+
 def rademacher(key: Array, num_vectors: int, size: int) -> Float[Array, "vector size"]:
     """Vectors of independent signs; the first do not depend on how many are drawn."""
     draw = lambda number: jax.random.rademacher(  # noqa: E731

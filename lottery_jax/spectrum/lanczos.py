@@ -154,6 +154,13 @@ def coefficients(recursion: Recursion) -> Tridiagonal:
     return Tridiagonal(diagonal, off_diagonal, recursion.norms, ended)
 
 
+def shortened(recursion: Recursion, steps: int) -> Recursion:
+    """The coefficients of the first `steps` steps of a run that may have taken more."""
+    return recursion._replace(
+        diagonal=recursion.diagonal[:steps], off_diagonal=recursion.off_diagonal[:steps]
+    )
+
+
 def ritz_vectors(
     recursion: Recursion, mixtures: Float64[np.ndarray, "step mixture"], number: int = 0
 ) -> Blocked:
@@ -220,7 +227,7 @@ _join = jax.jit(Cut.join, static_argnums=0)
 def _advance(basis, previous, vector, tail, scale, products, outliers, row):
     scale = jnp.maximum(scale, jnp.sqrt(blocks_.inner(products, products)))
     if outliers is not None:
-        products = _project(outliers, products)
+        products = blocks_.without(outliers, products)
     entry = blocks_.inner(products, vector)
     new = products - entry[:, None, None] * vector - tail[:, None, None] * previous
     if basis is not None:
@@ -242,12 +249,6 @@ def _orthogonal(rows, vectors):
     # Batched over blocks like the first product: XLA on CPU is many times slower otherwise.
     parts = jnp.broadcast_to(parts[:, None], rows.shape[:3])
     return vectors - jnp.einsum("vbre,vbr->vbe", rows, parts, precision="highest")
-
-
-def _project(outliers, vectors):
-    """`vectors` less their parts along the outliers, which they share."""
-    parts = jnp.sum(jnp.einsum("obe,vbe->bvo", outliers, vectors, precision="highest"), axis=0)
-    return vectors - jnp.einsum("obe,vo->vbe", outliers, parts, precision="highest")
 
 
 @functools.partial(jax.jit, static_argnums=2)

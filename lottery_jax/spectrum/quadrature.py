@@ -55,6 +55,11 @@ class Spectrum(NamedTuple):
     is_sample: bool  # True: probes are random. False: they are given vectors, as a displacement
 
     @property
+    def half(self) -> Rule:
+        """Nodes and weights after half of the steps, outliers first."""
+        return _with_outliers(self.rules.half, self.outliers, self.size)
+
+    @property
     def num_probes(self) -> int:
         """Random vectors behind it."""
         return len(self.nodes)
@@ -67,11 +72,17 @@ class Spectrum(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """Quadratures of the same runs, whose differences say how far the steps have converged."""
+    """Quadratures of the same runs, whose differences say how far the steps have converged.
 
-    gauss: Rule
-    half: Rule  # Gauss after half of the steps
+    Most eigenvalues of a trained network lie near 0. The nodes of Gauss's rule jump across 0 from
+    one step to the next, and its values with them; the rule with one node fixed at 0 approaches the
+    truth from one side, so it is the one that is used.
+    """
+
     radau: Rule  # with one node at 0
+    half: Rule  # likewise, after half of the steps
+    gauss: Rule
+    gauss_half: Rule  # likewise, after half of the steps
 
 
 class Estimate(NamedTuple):
@@ -113,11 +124,16 @@ def spectrum_of(
     """
     found = np.zeros(0) if outliers is None else np.asarray(outliers, np.float64)
     errors = np.zeros(0) if outlier_errors is None else np.asarray(outlier_errors, np.float64)
-    steps = runs.diagonal.shape[1]
+    half = -(-runs.diagonal.shape[1] // 2)
+    halved = runs._replace(
+        diagonal=runs.diagonal[:, :half],
+        off_diagonal=runs.off_diagonal[:, :half],
+        has_ended=np.any(runs.off_diagonal[:, :half] == 0, axis=1),
+    )
     gauss, ends = _gauss(runs.diagonal, runs.off_diagonal)
-    half, _ = _gauss(runs.diagonal[:, : -(-steps // 2)], runs.off_diagonal[:, : -(-steps // 2)])
-    rules = Rules(gauss, half, _radau(runs))
-    best = _with_outliers(rules.gauss, found, size)
+    gauss_half, _ = _gauss(halved.diagonal, halved.off_diagonal)
+    rules = Rules(_radau(runs), _radau(halved), gauss, gauss_half)
+    best = _with_outliers(rules.radau, found, size)
     # Of every extreme eigenvalue its residual: the last entry of its vector times the last tail.
     seen = np.concatenate([found, np.where(gauss.weights > 0, gauss.nodes, np.nan).ravel()])
     residuals = np.concatenate([errors, (ends * runs.off_diagonal[:, -1:]).ravel()])
@@ -168,8 +184,10 @@ def mean_of(
     """
     rules, probes = spectrum.rules, spectrum.num_probes
     has_bounds = is_completely_monotone and spectrum.is_semidefinite
-    fine = _combined(spectrum, rules.gauss, function)
-    coarse = _combined(spectrum, rules.half, function)
+    # A rule with a node at 0 says nothing about 1 / λ or log λ.
+    at_zero = np.isfinite(np.asarray(function(np.zeros(1)), np.float64)).all()
+    fine = _combined(spectrum, rules.radau if at_zero else rules.gauss, function)
+    coarse = _combined(spectrum, rules.half if at_zero else rules.gauss_half, function)
     lower = upper = None
     if has_bounds:
         lower, upper = rules.gauss.mean(function), rules.radau.mean(function)
@@ -231,6 +249,12 @@ def _radau(runs):
         # the pivots of an LU factorisation without exchanges give.
         pivot = runs.diagonal[probe, 0]
         for step in range(1, steps):
+            if pivot == 0:  # exactly: the next one is infinite, and the one after a new start
+                pivot = np.finfo(np.float64).tiny
             pivot = runs.diagonal[probe, step] - runs.off_diagonal[probe, step - 1] ** 2 / pivot
-        diagonal[probe, -1] = runs.off_diagonal[probe, -1] ** 2 / pivot
+        scale = max(np.max(np.abs(runs.diagonal[probe])), np.max(runs.off_diagonal[probe]))
+        if abs(pivot) < np.finfo(np.float64).eps * scale:
+            off_diagonal[probe, steps - 1] = 0  # Gauss's rule has a node at 0 already
+        else:
+            diagonal[probe, -1] = runs.off_diagonal[probe, -1] ** 2 / pivot
     return _gauss(diagonal, off_diagonal)[0]
