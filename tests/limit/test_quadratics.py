@@ -131,6 +131,7 @@ def test_the_paragraph_follows_the_rows(rows):
 
     off = [change(row, cone_second=row.cone + 10 * row.cone_error) for row in rows]
     assert "next term at 0 of 5 points" in quadratics.describe(off)
+    assert quadratics.describe(rows).count("optimising the kept weights does not help") == 2
     helped = [change(row, one_shot=row.existence - 0.2) if row.draws else row for row in rows]
     text = quadratics.describe(helped)
     assert "optimising the kept weights helps" in text
