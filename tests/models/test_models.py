@@ -10,6 +10,7 @@ import pytest
 
 from lottery_jax import models
 from lottery_jax.core import keys
+from lottery_jax.models import pooling
 
 CIFAR = (32, 32, 3)
 
@@ -143,10 +144,10 @@ def test_fully_connected_outputs_are_those_of_the_matrices():
 
 
 def test_small_convolutional_network_is_a_plain_loop_over_pixels():
-    model = models.build("cnn", input_shape=(4, 5, 1), num_classes=3)
+    model = models.build("cnn", input_shape=(8, 9, 1), num_classes=3)
     params, state = model.init(keys.root(2))
     params = jax.tree.map(lambda leaf: leaf + jnp.float32(0.01), params)
-    image = np.random.default_rng(1).normal(size=(4, 5, 1)).astype(np.float32)
+    image = np.random.default_rng(1).normal(size=(8, 9, 1)).astype(np.float32)
     values = image.astype(np.float64)
     for place in range(4):
         values = np.maximum(convolved(values, params[f"Conv_{place}"]), 0)
@@ -178,6 +179,20 @@ def halved(values):
                 (0, 1)
             )
     return found
+
+
+def test_pooling_has_the_second_derivatives_of_a_maximum():
+    """Of sum sin(max of each square): -sin at the largest pixel of a square, 0 elsewhere."""
+    image = np.random.default_rng(3).normal(size=(1, 4, 5, 2)).astype(np.float32)
+    curvature = np.zeros(image.shape)
+    for row, column, channel in itertools.product((0, 2), (0, 2), (0, 1)):
+        square = image[0, row : row + 2, column : column + 2, channel]
+        down, right = np.unravel_index(square.argmax(), (2, 2))
+        curvature[0, row + down, column + right, channel] = -np.sin(square.max())
+    slope = jax.grad(lambda values: jnp.sum(jnp.sin(pooling.halve(values))))
+    probes = np.random.default_rng(4).normal(size=(3, *image.shape)).astype(np.float32)
+    product = jax.vmap(lambda probe: jax.jvp(slope, (jnp.asarray(image),), (probe,))[1])
+    np.testing.assert_allclose(product(jnp.asarray(probes)), curvature * probes, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -163,9 +163,11 @@ def test_lanes_are_single_trainings():
 
 def test_steps_from_the_host_are_those_of_one_program(monkeypatch):
     recipe = Recipe(0.1, batch=4, epochs=3, l1=1e-3, schedule="cosine", augment=True)
-    whole = training.fit(keys.root(1), MODEL, recipe, TINY, progress=False)
+    mask = ones_like(MODEL.init(keys.root(0))[0])
+    mask["Dense_0"]["kernel"] = mask["Dense_0"]["kernel"].at[2:].set(0)
+    whole = training.fit(keys.root(1), MODEL, recipe, TINY, mask=mask, progress=False)
     monkeypatch.setattr(fitting, "_is_one_program", lambda *_: False)
-    stepped = training.fit(keys.root(1), MODEL, recipe, TINY, progress=False)
+    stepped = training.fit(keys.root(1), MODEL, recipe, TINY, mask=mask, progress=False)
     for found, wanted in zip(flat(stepped.params), flat(whole.params), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-6)
     assert int(stepped.epoch) == int(whole.epoch) == 3
