@@ -157,7 +157,7 @@ def project(
             - np.sum(squares * share * slope, 1) * excess**2
         )
         # Below the split the quotient grows with nu, above it falls.
-        is_low = np.where(is_below, rate < 0, rate <= 0)
+        is_low = rate < 0
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     t = split * np.where(is_below, high, 1 / high)
     share = 1 / (1 + t[:, None] * x)
