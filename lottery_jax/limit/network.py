@@ -135,6 +135,7 @@ def measure(setup: Setup, *, key: PRNGKeyArray, folder: Path, progress: Any = Tr
         For settings, data or files that cannot be used, before anything is trained where possible.
     """
     dataset, model = load(setup)
+    records = Records(folder / "limit.jsonl")
     name = identity(setup, key)
     key = keys.stream(key, name)
     trained = training.fit(
@@ -148,7 +149,6 @@ def measure(setup: Setup, *, key: PRNGKeyArray, folder: Path, progress: Any = Tr
     limit = predict_trained(
         setup, model, trained, dataset, key=keys.chunk(key, 1), folder=folder, name=name
     )
-    records = Records(folder / "limit.jsonl")
     measured = measured_rows(setup, model, trained, dataset, limit, records=records, name=name)
     layers = limit.layers(limit.limits["displacement"].limit)
     return Result(

@@ -1,7 +1,7 @@
 """Minimise any loss over the weights that a mask keeps."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -53,17 +53,34 @@ def descend(
     >>> found.round(4).tolist()
     [1.0, 0.0]
     """
+    *_, last = descent(loss, params, mask, batches, passes=passes, learning_rate=learning_rate)
+    return last
+
+
+def descent(
+    loss: Loss,
+    params: PyTree,
+    mask: PyTree,
+    batches: Sequence[PyTree],
+    *,
+    passes: int = 10,
+    learning_rate: float = 1e-3,
+) -> Iterator[PyTree]:
+    """The parameters before the first pass of `descend`, and after each: passes + 1 of them.
+
+    Arguments and errors are those of `descend`; errors come with the first one.
+    """
     if len(batches) == 0 or passes < 1 or not learning_rate > 0:
         raise ValueError(
             f"{len(batches)=}, {passes=} and {learning_rate=} must be positive: batches to go over"
         )
     stacked = _stack(batches)
     rates = np.linspace(learning_rate, learning_rate / 10, passes, dtype=np.float32)
-    start, memory = _start(params, mask)
-    state = (start, memory)
+    state = _start(params, mask)
+    yield state[0]
     for rate in rates:
         state = _one_pass(loss, state, mask, stacked, rate)
-    return state[0]
+        yield state[0]
 
 
 def _stack(batches: Sequence[PyTree]) -> PyTree:
@@ -81,7 +98,7 @@ def _start(params, mask) -> tuple[PyTree, Any]:
     return start, optax.scale_by_adam().init(start)
 
 
-@functools.partial(jax.jit, static_argnums=0, donate_argnums=1)
+@functools.partial(jax.jit, static_argnums=0)
 def _one_pass(loss, state, mask, stacked, rate: Float[Array, ""]):
     import optax
 

@@ -161,3 +161,12 @@ def test_wrong_input_is_one_clear_error(changed, message):
 def test_no_batches_are_named():
     with pytest.raises(ValueError, match="there are no batches"):
         measure.one_shot_limit(loss, PARAMS, [], epsilon=1.0)
+
+
+def test_reoptimised_is_never_below_one_shot():
+    """Optimising on other batches can only spoil the loss of those that judge; then it stops."""
+    wrong = [-batch for batch in BATCHES]
+    asked = {"epsilon": 2.0, "resolution": 1 / 80}
+    one_shot = measure.one_shot_limit(loss, PARAMS, BATCHES, **asked)
+    found = measure.reoptimised_limit(loss, PARAMS, BATCHES, train_batches=wrong, passes=3, **asked)
+    assert found.limit == one_shot.limit
