@@ -65,7 +65,7 @@ def load(source: str | os.PathLike, *, verify: bool = True) -> Dataset:
 
     Notes
     -----
-    Memory: 5 bytes for each pixel and channel.
+    Memory: 4 bytes for each pixel and channel, and as much again while an archive is read.
 
     Examples
     --------

@@ -67,7 +67,7 @@ def fit(
         For settings out of range, images or labels that do not fit the network, a mask of another
         structure, all before anything is compiled; CheckpointError for a file of another run.
     FloatingPointError
-        When the loss of an epoch is not finite.
+        When the mean loss of an epoch is not finite.
 
     Examples
     --------
