@@ -6,6 +6,7 @@ normalisation has no averages yet. SynFlow sees no data, and the network in eval
 """
 
 import functools
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +18,8 @@ from lottery_jax.pruning_limit import lanes, ratios, scores
 from lottery_jax.pruning_limit.lanes import Pruned, Task
 from lottery_jax.pruning_limit.magnitude import keep_global
 from lottery_jax.training.epochs import order
+
+Rule = Callable[[Sequence[int], int], np.ndarray]  # sizes, number removed -> by layer
 
 
 def random_equal(task: Task) -> Pruned:
@@ -50,16 +53,16 @@ def synflow(task: Task) -> Pruned:
     return _train(task, _synflow(states, task.num_removed, model=task.model, leaves=task.leaves))
 
 
-def counts_by_layer(task: Task, rule) -> np.ndarray:
+def counts_by_layer(task: Task, rule: Rule) -> np.ndarray:
     """How many weights each layer [sparsity, layer] loses by `ratios.equal_counts` or another rule.
 
     Rules are given the layers from input to output, and the result is in the order of the tree.
     """
-    order = ratios.depth_order(task.leaves.paths)
+    depths = ratios.depth_order(task.leaves.paths)
     sizes = [stop - start for start, stop in task.leaves.bounds]
     counts = np.zeros((len(task.sparsities), len(sizes)), np.int32)
     for row, number in zip(counts, task.num_removed, strict=True):
-        row[order] = rule([sizes[place] for place in order], int(number))
+        row[depths] = rule([sizes[place] for place in depths], int(number))
     return counts
 
 
@@ -68,7 +71,7 @@ def _train(task: Task, kept: Bool[Array, "sparsity seed weight"]) -> Pruned:
     return lanes.train_sparse(task, states, kept, spent=0.0)
 
 
-def _random(task: Task, rule) -> Bool[Array, "sparsity seed weight"]:
+def _random(task: Task, rule: Rule) -> Bool[Array, "sparsity seed weight"]:
     """Nested masks: a seed has one random number for each weight."""
     counts = jnp.asarray(counts_by_layer(task, rule))
     return _keep_random(task.keys, counts, leaves=task.leaves)

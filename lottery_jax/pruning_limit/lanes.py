@@ -119,14 +119,35 @@ def starts(task: Task) -> TrainState:
 
 
 def train(
-    task: Task, states: TrainState, kept: Bool[Array, "lane weight"], *, num_epochs: int, l1=0.0
+    task: Task,
+    states: TrainState,
+    kept: Bool[Array, "lane weight"],
+    *,
+    num_epochs: int,
+    l1: float = 0.0,
 ) -> TrainState:
     """All lanes after so many more epochs, the weights that are not kept zero all along.
+
+    Parameters
+    ----------
+    task
+        Its recipe is that of the training, but for the penalty.
+    states, kept
+        Of every lane.
+    num_epochs
+        May change from call to call; nothing is compiled again.
+    l1
+        Strength of the penalty, 0 for none.
 
     Raises
     ------
     FloatingPointError
         If the loss of a lane does not stay finite.
+
+    Notes
+    -----
+    Memory: each lane holds parameters, momentum, gradient and mask, and one batch of activations.
+    An epoch is one compiled loop, in which convolutions are slow on a CPU.
     """
     trained, losses = _train(
         *(states, kept, task.images, task.labels, np.int32(num_epochs)),

@@ -102,7 +102,8 @@ def grasp(loss: Loss, params: PyTree, batch: Any, *, leaves: Leaves) -> Float[Ar
     Notes
     -----
     Wang, Zhang and Grosse (2020), equation 8 and algorithm 1. Cost: one gradient and one
-    Hessian-vector product, forward over reverse.
+    Hessian-vector product, forward over reverse. Removing what makes the gradient larger can make
+    it too large to train with; `lottery-jax run limit_baselines` shows at which sparsities.
 
     Examples
     --------

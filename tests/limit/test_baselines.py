@@ -5,8 +5,9 @@ import pytest
 
 from lottery_jax.core import keys
 from lottery_jax.core.records import Records
-from lottery_jax.limit import baselines
-from lottery_jax.limit.baselines import Row, Setup
+from lottery_jax.limit import baselines, baselines_rows
+from lottery_jax.limit.baselines import Setup
+from lottery_jax.limit.baselines_rows import Row
 from lottery_jax.report import figures
 from lottery_jax.training import Recipe
 
@@ -72,7 +73,7 @@ EXAMPLE = {
 
 
 def test_methods_are_told_apart_by_paired_differences():
-    assert baselines._best(rows_of(EXAMPLE), 0.9) == ["synflow", "grasp"]
+    assert baselines_rows.best(rows_of(EXAMPLE), 0.9) == ["synflow", "grasp"]
 
 
 def test_the_reading_says_what_the_rows_say():
