@@ -17,6 +17,8 @@ from jaxtyping import Array, Float
 _LONGEST = 8192
 
 Blocked = Float[Array, "vector block entry"]
+# Vectors off which all others are projected: their axis last makes the product with several fast.
+Shared = Float[Array, "block entry shared"]
 
 
 class Cut(NamedTuple):
@@ -85,11 +87,13 @@ def inner(first: Blocked, second: Blocked) -> Float[Array, " vector"]:
     return jnp.sum(parts, axis=1)
 
 
-def without(shared: Blocked, vectors: Blocked) -> Blocked:
+def without(shared: Shared, vectors: Blocked) -> Blocked:
     """`vectors` less their parts along orthonormal vectors that they all share."""
-    parts = jnp.einsum("obe,vbe->bov", shared, vectors, precision="highest")
-    parts = jnp.sum(parts, axis=0)
-    return vectors - jnp.einsum("obe,ov->vbe", shared, parts, precision="highest")
+    parts = jnp.sum(jnp.einsum("bes,vbe->bvs", shared, vectors, precision="highest"), axis=0)
+    # This order of axes is the one that XLA on CPU multiplies without a copy.
+    parts = jnp.broadcast_to(parts.T[None], (len(shared), *parts.T.shape))
+    taken = jnp.einsum("bes,bsv->bev", shared, parts, precision="highest")
+    return vectors - jnp.moveaxis(taken, 2, 0)
 
 
 def rademacher(key: Array, num_vectors: int, size: int) -> Float[Array, "vector size"]:

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float, Float64
 from scipy import linalg
 
 from lottery_jax.spectrum import blocks, lanczos
-from lottery_jax.spectrum.blocks import Blocked, Cut
+from lottery_jax.spectrum.blocks import Cut, Shared
 from lottery_jax.spectrum.lanczos import Recursion
 
 # An outlier is accepted when its residual is below this part of its magnitude.
@@ -30,7 +30,7 @@ class Outliers(NamedTuple):
 
     values: Float64[np.ndarray, " outlier"]
     errors: Float64[np.ndarray, " outlier"]  # norms of the residuals
-    vectors: Blocked  # orthonormal
+    vectors: Shared  # orthonormal
 
 
 def outliers_of(recursion: Recursion, *, at_most: int | None = None) -> Outliers:

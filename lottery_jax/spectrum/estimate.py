@@ -119,7 +119,7 @@ def estimate_spectrum(
 
     Notes
     -----
-    Cost: the products, and for j vectors of a basis 8 j D operations a step.
+    Cost: the products, and for j vectors of a basis 4 j D operations a step.
 
     Examples
     --------

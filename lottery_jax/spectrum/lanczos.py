@@ -4,7 +4,8 @@ From a unit vector v the recursion builds an orthonormal basis of span(v, Hv, H�
 is tridiagonal. The eigenvalues of that matrix and the squared first entries of its eigenvectors
 are the Gauss quadrature of H seen from v: vᵀf(H)v = Σ weight f(node), exactly for polynomials of
 degree 2 steps - 1. In float32 the basis loses orthogonality as soon as an eigenvalue converges, so
-every new vector is made orthogonal to all former ones, twice (Parlett 1980, "twice is enough").
+every new vector is made orthogonal to all former ones, and once more where the first time took
+much of it (Daniel, Gragg, Kaufman, Stewart 1976: twice is enough).
 
 Several vectors advance together. The product is called from the host once a step, and all the rest
 of a step is one compiled call: on CPU, convolutions inside a compiled loop run several times
@@ -24,7 +25,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Float64
 
 from lottery_jax.spectrum import blocks as blocks_
-from lottery_jax.spectrum.blocks import Blocked, Cut
+from lottery_jax.spectrum.blocks import Blocked, Cut, Shared
 from lottery_jax.spectrum.operator import Operator, Vectors
 
 # Rows of the basis to one array: what is compiled depends on the number of such arrays.
@@ -107,7 +108,7 @@ def extend(
     recursion: Recursion,
     steps: int,
     *,
-    outliers: Blocked | None = None,
+    outliers: Shared | None = None,
     after_step: Callable[[Recursion], None] | None = None,
 ) -> Recursion:
     """`steps` more steps.
@@ -128,7 +129,8 @@ def extend(
 
     Notes
     -----
-    Cost of a step with j vectors in the basis: a product, and 8 j D operations for each run.
+    Cost of a step with j vectors in the basis: a product, and 4 j D operations for each run, or
+    8 j D where the vector is made orthogonal twice.
     """
     multiply = _multiply if operator.is_compiled else _multiply_from_host
     cut, first = recursion.cut, recursion.num_steps
@@ -163,7 +165,7 @@ def shortened(recursion: Recursion, steps: int) -> Recursion:
 
 def ritz_vectors(
     recursion: Recursion, mixtures: Float64[np.ndarray, "step mixture"], number: int = 0
-) -> Blocked:
+) -> Shared:
     """Mixtures of the basis vectors of run `number`, in blocks."""
     if recursion.basis is None:
         raise ValueError("no basis was kept; begin with keeps_basis=True")
@@ -179,16 +181,19 @@ def _one_step(recursion, products, outliers):
     if basis is not None and row == 0:
         new = jnp.zeros((*recursion.vector.shape[:2], ROWS, recursion.cut.length), jnp.float32)
         basis = (*basis, recursion.cut.place(new))
-    basis, previous, vector, tail, scale, entry = _advance(
-        basis,
+    last, previous, vector, tail, scale, entry = _advance(
+        None if basis is None else basis[-1],
         recursion.previous,
+        products,
+        () if basis is None else basis[:-1],
         recursion.vector,
         recursion.tail,
         recursion.scale,
-        products,
         outliers,
         np.int32(row),
     )
+    if basis is not None:
+        basis = (*basis[:-1], last)
     return recursion._replace(
         basis=basis,
         previous=previous,
@@ -205,6 +210,7 @@ def _unit(cut, starts):
     vectors = cut.split(starts)
     # Scaled first: the squares of very long or short vectors leave the range of float32.
     largest = jnp.max(jnp.abs(vectors), axis=(1, 2))
+    largest = jnp.where(largest == 0, np.float32(1), largest)  # the caller refuses the length 0
     vectors = vectors / largest[:, None, None]
     lengths = jnp.sqrt(blocks_.inner(vectors, vectors))
     return vectors / lengths[:, None, None], lengths * largest
@@ -223,28 +229,42 @@ _split = jax.jit(Cut.split, static_argnums=0)
 _join = jax.jit(Cut.join, static_argnums=0)
 
 
-@functools.partial(jax.jit, donate_argnums=(0, 1, 5))
-def _advance(basis, previous, vector, tail, scale, products, outliers, row):
+# Rows that are full are only read: handing them back would copy them.
+@functools.partial(jax.jit, donate_argnums=(0, 1, 2))
+def _advance(last, previous, products, full, vector, tail, scale, outliers, row):
     scale = jnp.maximum(scale, jnp.sqrt(blocks_.inner(products, products)))
     if outliers is not None:
         products = blocks_.without(outliers, products)
     entry = blocks_.inner(products, vector)
     new = products - entry[:, None, None] * vector - tail[:, None, None] * previous
-    if basis is not None:
-        last = jax.lax.dynamic_update_slice_in_dim(basis[-1], vector[:, :, None], row, axis=2)
-        basis = (*basis[:-1], last)
-        for _ in range(2):
-            for rows in basis:
-                new = _orthogonal(rows, new)
+    if last is not None:
+        last = jax.lax.dynamic_update_slice_in_dim(last, vector[:, :, None], row, axis=2)
+        new = _orthogonal((*full, last), new)
     length = jnp.sqrt(blocks_.inner(new, new))
     goes_on = ~(length <= np.float32(_ROUNDING) * scale)  # a NaN goes on, to be reported
     tail = jnp.where(goes_on, length, np.float32(0))
     inverse = jnp.where(goes_on, 1 / jnp.where(goes_on, length, np.float32(1)), np.float32(0))
-    return basis, vector, new * inverse[:, None, None], tail, scale, entry
+    return last, vector, new * inverse[:, None, None], tail, scale, entry
 
 
-def _orthogonal(rows, vectors):
-    """`vectors` less their parts along each one's own rows of the basis."""
+def _orthogonal(basis, vectors):
+    """`vectors` less their parts along each one's own basis, twice where once leaves any.
+
+    The first pass leaves rounding relative to the length before it. Where it took more than half of
+    the square of a length, that is too much of what is left, and there is a second.
+    """
+
+    def once(vectors):
+        for rows in basis:
+            vectors = _off(rows, vectors)
+        return vectors
+
+    passed = once(vectors)
+    shrank = blocks_.inner(passed, passed) < np.float32(0.5) * blocks_.inner(vectors, vectors)
+    return jax.lax.cond(jnp.any(shrank), once, lambda vectors: vectors, passed)
+
+
+def _off(rows, vectors):
     parts = jnp.sum(jnp.einsum("vbre,vbe->vbr", rows, vectors, precision="highest"), axis=1)
     # Batched over blocks like the first product: XLA on CPU is many times slower otherwise.
     parts = jnp.broadcast_to(parts[:, None], rows.shape[:3])
@@ -255,7 +275,7 @@ def _orthogonal(rows, vectors):
 def _mix(basis, mixtures, number):
     parts = mixtures.reshape(len(basis), ROWS, -1)
     return sum(
-        jnp.einsum("bre,rm->mbe", rows[number], part, precision="highest")
+        jnp.einsum("bre,rm->bem", rows[number], part, precision="highest")
         for rows, part in zip(basis, parts, strict=True)
     )
 

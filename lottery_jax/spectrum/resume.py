@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from lottery_jax.core import checkpoint
 from lottery_jax.core.checkpoint import CheckpointError
 from lottery_jax.spectrum import lanczos
-from lottery_jax.spectrum.blocks import Blocked
+from lottery_jax.spectrum.blocks import Shared
 from lottery_jax.spectrum.lanczos import Recursion
 from lottery_jax.spectrum.operator import Operator, Vectors
 
@@ -24,7 +24,7 @@ def run(
     steps: int,
     *,
     keeps_basis: bool = True,
-    outliers: Blocked | None = None,
+    outliers: Shared | None = None,
     mesh: Mesh | None = None,
     path: str | os.PathLike | None = None,
     every: int = 20,
