@@ -78,16 +78,10 @@ def prune(name: str, task: Task) -> Pruned:
 
     Examples
     --------
-    >>> from lottery_jax import data, models
-    >>> from lottery_jax.core import keys
-    >>> from lottery_jax.pruning_limit.lanes import num_zeros, task
-    >>> from lottery_jax.training import Recipe
-    >>> model = models.build("mlp", input_shape=(8, 8, 1), num_classes=10, hidden=(16,))
-    >>> recipe, digits = Recipe(0.1, epochs=1), data.load("digits")
-    >>> given = task(keys.root(0), model, recipe, digits, sparsities=(0.5, 0.9), num_seeds=2)
-    >>> pruned = prune("one_shot_global", given)
-    >>> given.leaves.size, num_zeros(given.leaves, pruned).tolist()
-    (1184, [[592, 592], [1065, 1065]])
+    >>> [name for name, method in METHODS.items() if not method.is_at_start]
+    ['one_shot_global', 'one_shot_layerwise', 'fine_tuned', 'gradual', 'iterative']
+
+    ``prune("snip", lanes.task(key, model, recipe, dataset, sparsities=(0.5, 0.9), num_seeds=5))``
     """
     check_methods((name,))
     return METHODS[name].prune(task)

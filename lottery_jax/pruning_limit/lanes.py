@@ -86,10 +86,10 @@ def task(
     Examples
     --------
     >>> from lottery_jax import data, models
-    >>> model = models.build("mlp", input_shape=(8, 8, 1), num_classes=10)
+    >>> model = models.build("mlp", input_shape=(8, 8, 1), num_classes=10, hidden=(16,))
     >>> digits = data.load("digits")
     >>> task(keys.root(0), model, Recipe(0.1), digits, sparsities=(0.5,), num_seeds=1).num_removed
-    array([7500], dtype=int32)
+    array([592], dtype=int32)
     """
     if not sparsities or any(not 0 <= each < 1 for each in sparsities):
         raise ValueError(f"{sparsities=} must be fractions removed in [0, 1), at least one")

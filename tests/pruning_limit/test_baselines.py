@@ -107,6 +107,7 @@ def test_scores_are_those_of_the_first_batch(pruned, name):
     stream = keys.lane(keys.chunk(keys.chunk(key, 1), 0), 0)
     first = jax.random.permutation(stream, jnp.arange(len(task.images), dtype=jnp.int32))[:32]
 
+    @jax.jit
     def outputs(params, images):
         return task.model.apply(params, {}, images, True)[0]
 
@@ -252,6 +253,7 @@ def test_a_strong_penalty_leaves_nothing_and_a_weak_one_all():
         assert np.all(np.asarray(path.epochs) == epochs)
 
 
+@pytest.mark.slow
 def test_the_path_takes_the_proximal_steps_of_training():
     """With every parameter prunable, a constant strength is the penalty of a recipe."""
     task, strength = small_task(), 2e-3
