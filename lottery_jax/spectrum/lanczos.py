@@ -137,6 +137,8 @@ def extend(
     for _ in range(steps):
         products = multiply(operator.product, cut, operator.arrays, recursion.vector)
         recursion = _one_step(recursion, products, outliers)
+        # Steps that are only asked for would hold their vectors already.
+        jax.block_until_ready(recursion.tail)
         if after_step is not None:
             after_step(recursion)
     if steps:
@@ -181,19 +183,17 @@ def _one_step(recursion, products, outliers):
     if basis is not None and row == 0:
         new = jnp.zeros((*recursion.vector.shape[:2], ROWS, recursion.cut.length), jnp.float32)
         basis = (*basis, recursion.cut.place(new))
-    last, previous, vector, tail, scale, entry = _advance(
-        None if basis is None else basis[-1],
+    if basis is not None:
+        basis = (*basis[:-1], _write(basis[-1], recursion.vector, np.int32(row)))
+    previous, vector, tail, scale, entry = _advance(
         recursion.previous,
         products,
-        () if basis is None else basis[:-1],
         recursion.vector,
         recursion.tail,
         recursion.scale,
+        () if basis is None else basis,
         outliers,
-        np.int32(row),
     )
-    if basis is not None:
-        basis = (*basis[:-1], last)
     return recursion._replace(
         basis=basis,
         previous=previous,
@@ -229,22 +229,26 @@ _split = jax.jit(Cut.split, static_argnums=0)
 _join = jax.jit(Cut.join, static_argnums=0)
 
 
-# Rows that are full are only read: handing them back would copy them.
-@functools.partial(jax.jit, donate_argnums=(0, 1, 2))
-def _advance(last, previous, products, full, vector, tail, scale, outliers, row):
+@functools.partial(jax.jit, donate_argnums=0)
+def _write(rows, vector, row):
+    """Apart from the rest: where XLA also reads what it updates, it copies all of it first."""
+    return jax.lax.dynamic_update_slice_in_dim(rows, vector[:, :, None], row, axis=2)
+
+
+@functools.partial(jax.jit, donate_argnums=(0, 1))
+def _advance(previous, products, vector, tail, scale, basis, outliers):
     scale = jnp.maximum(scale, jnp.sqrt(blocks_.inner(products, products)))
     if outliers is not None:
         products = blocks_.without(outliers, products)
     entry = blocks_.inner(products, vector)
     new = products - entry[:, None, None] * vector - tail[:, None, None] * previous
-    if last is not None:
-        last = jax.lax.dynamic_update_slice_in_dim(last, vector[:, :, None], row, axis=2)
-        new = _orthogonal((*full, last), new)
+    if basis:
+        new = _orthogonal(basis, new)
     length = jnp.sqrt(blocks_.inner(new, new))
     goes_on = ~(length <= np.float32(_ROUNDING) * scale)  # a NaN goes on, to be reported
     tail = jnp.where(goes_on, length, np.float32(0))
     inverse = jnp.where(goes_on, 1 / jnp.where(goes_on, length, np.float32(1)), np.float32(0))
-    return last, vector, new * inverse[:, None, None], tail, scale, entry
+    return vector, new * inverse[:, None, None], tail, scale, entry
 
 
 def _orthogonal(basis, vectors):

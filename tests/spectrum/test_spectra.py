@@ -58,7 +58,9 @@ def test_gauss_and_radau_contain_the_quadratic_form_at_any_number_of_steps():
             function = resolvent(part * largest)
             found = mean_of(spectrum, function, is_completely_monotone=True)
             for probe, start in enumerate(starts):
-                truth = oracle.quadratic_form(matrix, start, lambda v: function(np.maximum(v, 0)))
+                truth = oracle.quadratic_form(
+                    matrix, start, lambda v, f=function: f(np.maximum(v, 0))
+                )
                 # f moves by at most 1/c for each unit of a float32 error of H, of some units of
                 # 6e-8 λmax for each of `steps` vectors: 1e-6 λmax / c, and c >= 0.003 λmax.
                 margin = 1e-6 / part
