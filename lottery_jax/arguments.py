@@ -91,6 +91,9 @@ def make_parser(perform: Mapping[str, Command]) -> argparse.ArgumentParser:
     command.add_argument(
         "--products", type=int, metavar="N", help="of the curvature, for its spectrum"
     )
+    command.add_argument(
+        "--examples", type=int, metavar="N", help="images behind the curvature; default: all"
+    )
     _add_folder(command, "limit")
     _add_common(command, quick="a small network, trained briefly")
 

@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         except BrokenPipeError:  # the reader of our output, `head` for one, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except ValueError as error:
+        except (ValueError, FloatingPointError) as error:
             _say(str(error))
             return 2
         except OSError as error:
@@ -168,6 +168,7 @@ def _limit(options: argparse.Namespace) -> None:
         epsilon=options.epsilon,
         negative=options.negative,
         products=options.products,
+        examples=options.examples,
         **{name: getattr(options, name) for name in pruned_network.TRAINING},
     )
     plan = network_report.plan(setup)  # checks the settings

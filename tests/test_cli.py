@@ -7,8 +7,10 @@ import sys
 import pytest
 
 from lottery_jax import cli, curves, experiments, gap, rss
+from lottery_jax.arguments import STUDIES
 from lottery_jax.montecarlo import Store, collect
-from lottery_jax.proof import STUDIES, chain
+from lottery_jax.proof import STUDIES as STEPS
+from lottery_jax.proof import chain
 
 ONE = ["run", "single_neuron", "--dim", "2", "--epsilons", "0.5,1.0", "--trials", "24576"]
 SMALL = (curves.Curve("neuron", "linear", 2, (0.6, 0.5), 100, 12, 1.15),)
@@ -271,7 +273,7 @@ def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypat
         code, out, err = lottery("run", name, "--dry-run")
         assert (code, err) == (0, "")
         assert len(out) > 40
-    assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STUDIES)
+    assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STEPS)
     assert list(tmp_path.iterdir()) == []
 
 

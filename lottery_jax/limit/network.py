@@ -42,6 +42,7 @@ class Setup(NamedTuple):
     negative: str = "abs"
     products: int = 400  # spent on the spectrum
     passes: int = 50  # over the training images, to optimise the kept weights again
+    examples: int | None = None  # training images that give curvature and epsilon; None: all
     points: int = 101  # sparsities of the curves of loss and accuracy
 
 
@@ -123,6 +124,8 @@ def choose_setup(*, quick: bool, model: str, **asked: Any) -> Setup:
         raise ValueError(f'epsilon={setup.epsilon} must be a positive loss, or "deviation"')
     if setup.products < 2:
         raise ValueError(f"products={setup.products} must be 2 or more; 400 are usual")
+    if setup.examples is not None and setup.examples < 1:
+        raise ValueError(f"examples={setup.examples} must be at least 1; leave it out for all")
     return setup
 
 
@@ -195,7 +198,10 @@ def predict_trained(
     name: str = "",
 ) -> PruningLimit:
     """The predicted limit of a trained network, from its training images."""
-    batches = cut(dataset.train_images, dataset.train_labels, setup.recipe.batch)
+    images, labels = (
+        each[: setup.examples] for each in (dataset.train_images, dataset.train_labels)
+    )
+    batches = cut(images, labels, setup.recipe.batch)
     loss: Any = training.loss(model, trained.state)
     return predict(
         loss,

@@ -14,11 +14,12 @@ def plan(setup: Setup) -> str:
     """What a run will do, without doing it; raises ValueError for settings it would refuse."""
     dataset, model = load(setup)
     recipe = check_recipe(setup.recipe, len(dataset.train_images))
-    batches = -(-len(dataset.train_images) // recipe.batch)
+    images = len(dataset.train_images)
+    batches, used = (-(-count // recipe.batch) for count in (images, setup.examples or images))
     return (
         f"{model.name} with {models.count_parameters(model)} parameters on {dataset.name}: "
         f"{recipe.epochs} epochs of {batches} batches of {recipe.batch}; about "
-        f"{setup.products + 600} products of the curvature, each a pass over the {batches} batches "
+        f"{setup.products + 600} products of the curvature, each a pass over {used} batches "
         f"that costs two to three of training; {setup.points} sparsities on all images; and 16 "
         f"times {setup.passes} passes to optimise kept weights again"
     )

@@ -40,6 +40,21 @@ def mean_operator(
     if keep == "auto":
         keep = _what_fits(linear, vector, params, batches)
     total = sum(map(num_examples, batches))
+    # XLA on CPU runs convolutions inside a compiled loop many times slower than from the host.
+    is_slow = jax.default_backend() == "cpu" and "conv_general_dilated" in str(
+        jax.make_jaxpr(loss)(params, batches[0])
+    )
+    if is_slow and keep == "linearized":
+        functions = [
+            (
+                _linearized_batch(linear, vector, params, batch),
+                np.float32(num_examples(batch) / total),
+            )
+            for batch in (place(each, mesh, axis=0) for each in batches)
+        ]
+        return Operator(leaves.size, _one_by_one, functions, False, is_semidefinite)
+    if is_slow and keep == "data":
+        batches, keep = [place(batch, mesh, axis=0) for batch in batches], "batch"
     if keep == "batch":
         # A host-level product: what it needs stays with it, and it holds one batch at a time.
         product = functools.partial(_streamed, linear, batches, total, mesh)
@@ -55,13 +70,7 @@ def mean_operator(
             (_linearized(linear, vector, params, stacked), shares) for stacked, shares in groups
         ]
         product = _linearized_product
-    # XLA on CPU runs convolutions inside a compiled loop several times slower than from the host.
-    is_slow = jax.default_backend() == "cpu" and "conv_general_dilated" in str(
-        jax.make_jaxpr(loss)(params, batches[0])
-    )
-    if is_slow:
-        product = _compiled(product)
-    return Operator(leaves.size, product, arrays, not is_slow, is_semidefinite)
+    return Operator(leaves.size, product, arrays, True, is_semidefinite)
 
 
 def _what_fits(linear: Linear, vector, params, batches) -> Keep:
@@ -121,9 +130,24 @@ def _sum_over(add, groups, vectors: Vectors) -> Vectors:
     return total
 
 
-@functools.lru_cache(maxsize=32)
-def _compiled(product):
-    return jax.jit(product)
+@functools.partial(jax.jit, static_argnums=0)
+def _linearized_batch(linear: Linear, vector, params, batch):
+    with jax.default_matmul_precision("highest"):
+        return linear(vector, params, batch)
+
+
+def _one_by_one(functions, vectors: Vectors) -> Vectors:
+    """The sum over batches from the host."""
+    result = jnp.zeros_like(vectors)
+    for function, share in functions:
+        result = _add_function(result, function, share, vectors)
+    return result
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _add_function(result, function, share, vectors):
+    with jax.default_matmul_precision("highest"):
+        return result + share * jax.vmap(function)(vectors)
 
 
 def _streamed(linear, batches, total, mesh, arrays, vectors: Vectors) -> Vectors:

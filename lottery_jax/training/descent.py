@@ -7,7 +7,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Float, PyTree
 
 Loss = Callable[[PyTree, PyTree], Array]  # (params, batch) -> the mean over the batch
@@ -31,7 +30,7 @@ def descend(
     mask
         Ones and zeros, of the structure of `params`.
     batches
-        In the same order in every pass; those of the commonest shape, if shapes differ.
+        In the same order in every pass; they stay on the device.
     learning_rate
         Of the first pass; it falls linearly to a tenth of it in the last one.
 
@@ -74,20 +73,14 @@ def descent(
         raise ValueError(
             f"{len(batches)=}, {passes=} and {learning_rate=} must be positive: batches to go over"
         )
-    stacked = _stack(batches)
+    placed = [jax.tree.map(jnp.asarray, batch) for batch in batches]
     rates = np.linspace(learning_rate, learning_rate / 10, passes, dtype=np.float32)
     state = _start(params, mask)
     yield state[0]
     for rate in rates:
-        state = _one_pass(loss, state, mask, stacked, rate)
+        for batch in placed:
+            state = _step(loss, state, mask, batch, rate)
         yield state[0]
-
-
-def _stack(batches: Sequence[PyTree]) -> PyTree:
-    shapes = [tuple(np.shape(leaf) for leaf in jax.tree.leaves(batch)) for batch in batches]
-    commonest = max(shapes, key=shapes.count)
-    chosen = [batch for batch, shape in zip(batches, shapes, strict=True) if shape == commonest]
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *chosen)
 
 
 @jax.jit
@@ -98,17 +91,13 @@ def _start(params, mask) -> tuple[PyTree, Any]:
     return start, optax.scale_by_adam().init(start)
 
 
+# A step at a time: XLA on CPU runs convolutions in a compiled loop many times slower.
 @functools.partial(jax.jit, static_argnums=0)
-def _one_pass(loss, state, mask, stacked, rate: Float[Array, ""]):
+def _step(loss, state, mask, batch, rate: Float[Array, ""]):
     import optax
 
-    optimizer = optax.scale_by_adam()
-
-    def step(state, batch):
-        params, memory = state
-        slope = jax.tree.map(jnp.multiply, jax.grad(loss)(params, batch), mask)
-        with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
-            update, memory = optimizer.update(slope, memory)
-        return (jax.tree.map(lambda p, u: p - rate * u, params, update), memory), None
-
-    return lax.scan(step, state, stacked)[0]
+    params, memory = state
+    slope = jax.tree.map(jnp.multiply, jax.grad(loss)(params, batch), mask)
+    with jax.numpy_dtype_promotion("standard"):  # optax raises a float to an integer power
+        update, memory = optax.scale_by_adam().update(slope, memory)
+    return jax.tree.map(lambda p, u: p - rate * u, params, update), memory

@@ -181,6 +181,31 @@ def test_linen_and_nnx_models_are_pytrees_like_any_other():
             np.testing.assert_allclose(matrix_of(operator), expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("keep", ["linearized", "data", "batch"])
+def test_convolutions_step_from_the_host_on_a_cpu(keep):
+    kernels = {
+        "conv": jnp.asarray(rng.normal(size=(2, 2, 1, 2)), jnp.float32),
+        "last": jnp.asarray(rng.normal(size=(8, 3)), jnp.float32),
+    }
+
+    def convolved(params, batch):
+        images = batch[0].reshape(-1, 3, 3, 1)
+        dimensions = ("NHWC", "HWIO", "NHWC")
+        hidden = jax.lax.conv_general_dilated(
+            images, params["conv"], (1, 1), "VALID", dimension_numbers=dimensions
+        )
+        return loss_of(jnp.matmul(jnp.tanh(hidden).reshape(-1, 8), params["last"]), batch)
+
+    batches = [
+        (rng.normal(size=(size, 9)).astype(np.float32), rng.integers(0, 3, size).astype(np.int32))
+        for size in (4, 4, 3)
+    ]
+    operator = products.hessian(convolved, kernels, batches, keep=keep)
+    assert not operator.is_compiled
+    expected = dense_hessian(convolved, kernels, batches, choose_leaves(kernels))
+    np.testing.assert_allclose(matrix_of(operator), expected, atol=2e-6)
+
+
 def test_losses_by_batch_weigh_by_examples():
     found = evaluate_batches(loss, PARAMS, BATCHES)
     everything = tuple(np.concatenate(parts) for parts in zip(*BATCHES, strict=True))

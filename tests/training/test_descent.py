@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax.training.descent import descend
+from lottery_jax.training.descent import descend, descent
 
 rng = np.random.default_rng(0)
 INPUTS = rng.normal(size=(40, 6)).astype(np.float32)
@@ -40,15 +40,16 @@ def test_is_deterministic_and_leaves_its_input_alone():
     assert params["w"].tolist() == [1.0] * 6
 
 
-def test_a_smaller_last_batch_sits_out():
+def test_every_batch_counts_in_every_pass():
     batches = [
         (INPUTS[:16], OUTPUTS[:16]),
         (INPUTS[16:32], OUTPUTS[16:32]),
         (INPUTS[32:], OUTPUTS[32:]),
     ]
     start, mask = {"w": jnp.ones(6)}, {"w": jnp.ones(6)}
-    found = descend(loss, start, mask, batches, passes=2)["w"]
-    assert found.tolist() == descend(loss, start, mask, batches[:2], passes=2)["w"].tolist()
+    found = [descend(loss, start, mask, batches[:n], passes=2)["w"].tolist() for n in (1, 2, 3)]
+    assert found[0] != found[1] != found[2]
+    assert len(list(descent(loss, start, mask, batches, passes=4))) == 5
 
 
 @pytest.mark.parametrize("changed", [{"passes": 0}, {"learning_rate": 0.0}])
