@@ -4,6 +4,7 @@ from benchmarks.bounds import bounds
 from benchmarks.cases_proof import chain, families, kinks, process
 from benchmarks.cases_rare import kept_score, splitting_level
 from benchmarks.cases_scalar import integer_sums, largest_gap, scalar_sums, shared_pool
+from benchmarks.cases_spectrum import spectrum_cnn, spectrum_mlp
 from benchmarks.cases_trials import corners, exponents, neuron_trial, weight_trial
 from benchmarks.cases_vectors import few_items, relu_features, vector_sums
 
@@ -25,5 +26,7 @@ CASES = {
     "exponents": exponents,
     "kept_score": kept_score,
     "splitting_level": splitting_level,
+    "spectrum_mlp": spectrum_mlp,
+    "spectrum_cnn": spectrum_cnn,
     "bounds": bounds,
 }

@@ -239,6 +239,8 @@ def _write(rows, vector, row):
 def _advance(previous, products, vector, tail, scale, basis, outliers):
     scale = jnp.maximum(scale, jnp.sqrt(blocks_.inner(products, products)))
     if outliers is not None:
+        # In every step: rounding of a product lies along the outliers, and a step multiplies it by
+        # their ratio to the bulk.
         products = blocks_.without(outliers, products)
     entry = blocks_.inner(products, vector)
     new = products - entry[:, None, None] * vector - tail[:, None, None] * previous
@@ -277,11 +279,11 @@ def _off(rows, vectors):
 
 @functools.partial(jax.jit, static_argnums=2)
 def _mix(basis, mixtures, number):
-    parts = mixtures.reshape(len(basis), ROWS, -1)
-    return sum(
-        jnp.einsum("bre,rm->bem", rows[number], part, precision="highest")
-        for rows, part in zip(basis, parts, strict=True)
-    )
+    def of_block(parts):
+        rows = jnp.concatenate(parts)  # of one block of entries: small, and then one product
+        return jnp.einsum("re,rm->em", rows, mixtures, precision="highest")
+
+    return jax.lax.map(of_block, tuple(rows[number] for rows in basis))
 
 
 def _check_finite(recursion, first):

@@ -14,11 +14,17 @@ def mean_of(matrix, function):
     return float(np.mean(function(eigenvalues(matrix))))
 
 
-def quadratic_form(matrix, vector, function):
-    """vᵀ f(H) v / |v|²."""
+def seen_from(matrix, vector):
+    """Eigenvalues, and the squared parts of a vector of length 1 along their eigenvectors."""
     values, vectors = np.linalg.eigh(np.asarray(matrix, np.float64))
     parts = (vectors.T @ np.asarray(vector, np.float64)) ** 2
-    return float(np.sum(parts * function(values)) / np.sum(parts))
+    return values, parts / np.sum(parts)
+
+
+def quadratic_form(matrix, vector, function):
+    """vᵀ f(H) v / |v|²."""
+    values, parts = seen_from(matrix, vector)
+    return float(np.sum(parts * function(values)))
 
 
 def spectrum_with(eigenvalues, seed):
