@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 130
         except BrokenPipeError:  # the reader of our output, `head` for one, has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        except (ValueError, FloatingPointError) as error:
+        except (ValueError, FloatingPointError, MemoryError) as error:
             _say(str(error))
             return 2
         except OSError as error:

@@ -98,7 +98,7 @@ def test_other_settings_are_another_run(lottery, tmp_path):
         (["--l1", "-1"], "l1=-1.0 must be at least 0"),
         (["--learning-rate", "0"], "learning_rate=0.0 must be positive"),
         (["--batch", "5000"], "batch=5000 must lie between 1 and 1442"),
-        (["--products", "1"], "products=1 must be 2 or more"),
+        (["--products", "1"], "products=1 must be 16 or more"),
         (["--negative", "none"], "invalid choice: 'none'"),
         (["--seed", "-1"], "seed=-1"),
     ],

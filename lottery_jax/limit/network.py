@@ -122,8 +122,8 @@ def choose_setup(*, quick: bool, model: str, **asked: Any) -> Setup:
     setup = base._replace(**{"model": model, "hidden": hidden, "recipe": recipe, **given})
     if setup.epsilon != "deviation" and not 0 < float(setup.epsilon) < math.inf:
         raise ValueError(f'epsilon={setup.epsilon} must be a positive loss, or "deviation"')
-    if setup.products < 2:
-        raise ValueError(f"products={setup.products} must be 2 or more; 400 are usual")
+    if setup.products < 16:
+        raise ValueError(f"products={setup.products} must be 16 or more; 400 are usual")
     if setup.examples is not None and setup.examples < 1:
         raise ValueError(f"examples={setup.examples} must be at least 1; leave it out for all")
     return setup

@@ -17,6 +17,7 @@ from lottery_jax.spectrum.estimate import spectrum_from
 from lottery_jax.spectrum.operator import Operator
 from lottery_jax.spectrum.quadrature import Spectrum
 
+_SIDE_BY_SIDE = 2**22  # weights up to which several runs advance together
 STEPS = 32  # of each run; half of them tell how far it has converged
 
 
@@ -40,6 +41,8 @@ class Displaced:
         All prunable weights.
     gradient
         Of the loss with respect to them.
+    memory_limit
+        Bytes; by default what is there.
     """
 
     def __init__(
@@ -47,8 +50,10 @@ class Displaced:
         operator: Operator,
         weights: Float[Array, " size"],
         gradient: Float[Array, " size"],
+        *,
+        memory_limit: int | None = None,
     ):
-        self.num_products = 0
+        self.num_products, self._memory_limit = 0, memory_limit
         self._operator, self._weights, self._gradient = operator, weights, gradient
         self._ranks = ranks(jnp.abs(weights))
         self._seen: dict[tuple[int, bool], Seen] = {}
@@ -60,8 +65,12 @@ class Displaced:
             starts = _starts(self._weights, self._ranks, np.int32(removed))
             has_kept = with_kept and removed < len(self._weights)
             starts = starts if has_kept else starts[:1]
-            found = spectrum_from(self._operator, starts, steps=STEPS)
-            self.num_products += found.num_products
+            at_once = len(starts) if self._operator.size <= _SIDE_BY_SIDE else 1
+            found = [
+                spectrum_from(self._operator, part, steps=STEPS, memory_limit=self._memory_limit)
+                for part in jnp.split(starts, len(starts) // at_once)
+            ]
+            self.num_products += sum(each.num_products for each in found)
             self._seen[removed, with_kept] = _seen(found, copies=3 if with_kept else 1)
         return self._seen[removed, with_kept]
 
@@ -95,10 +104,14 @@ def _starts(
     return jnp.stack([moved, kept, unit(moved) + unit(kept)])
 
 
-def _seen(found: Spectrum, copies: int) -> Seen:
+def _seen(found: list[Spectrum], copies: int) -> Seen:
     """Without a kept part (everything is removed) the one run stands for all three."""
-    gauss, half = found.rules.gauss, found.rules.half
-    arrays = (gauss.nodes, gauss.weights, half.nodes, half.weights)
-    if len(gauss.nodes) < copies:
+    rules = [each.rules for each in found]
+    arrays = tuple(
+        np.concatenate([getattr(getattr(each, rule), part) for each in rules])
+        for rule in ("gauss", "half")
+        for part in ("nodes", "weights")
+    )
+    if len(arrays[0]) < copies:
         arrays = tuple(np.repeat(each[:1], copies, axis=0) for each in arrays)
     return Seen(*arrays)

@@ -265,7 +265,7 @@ class _Pruned:
     def excess(self, values: Float64[np.ndarray, " batch"]) -> float:
         """By how much their mean lies above the dense one; infinite where it is no number."""
         change = float((values - self.dense.losses) @ self.num_examples / self.num_examples.sum())
-        return change if np.isfinite(change) else np.inf
+        return change if np.isfinite(change) else float("inf")
 
     def values(self, sparsity: float) -> Float64[np.ndarray, " batch"]:
         """The mean of every batch right after pruning."""
@@ -307,7 +307,7 @@ def _bisect(
     def exceeds(sparsity: float) -> bool:
         found = values(sparsity)
         changes[sparsity] = found - pruned.dense.losses
-        return pruned.excess(found) > epsilon
+        return bool(pruned.excess(found) > epsilon)
 
     if not exceeds(1.0):
         return MeasuredLimit(rule, 1.0, 1.0, 1.0, threshold, 1)

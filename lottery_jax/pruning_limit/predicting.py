@@ -1,8 +1,8 @@
 """How much of a trained network can be removed, predicted from the curvature of its loss."""
 
 import math
+import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from lottery_jax.spectrum.batches import Loss, evaluate_batches
 from lottery_jax.spectrum.estimate import estimate_spectrum
 from lottery_jax.spectrum.mean_operator import Keep
 from lottery_jax.spectrum.operator import Operator
-from lottery_jax.spectrum.quadrature import Spectrum, _with_outliers
+from lottery_jax.spectrum.quadrature import Spectrum, with_outliers
 
 _CLOSED = {"paper": forms.paper, "generic": forms.generic}
 _POINTS = 201  # of a curve
@@ -45,7 +45,8 @@ def predict(
     predicted: Sequence[str] = tuple(FORMS),
     keep: Keep = "auto",
     mesh: Mesh | None = None,
-    checkpoint: Path | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    memory_limit: int | None = None,
 ) -> PruningLimit:
     """The pruning limit of a trained network, in one call.
 
@@ -80,11 +81,17 @@ def predict(
         What stays in memory, and devices; see `spectrum.products.hessian`.
     checkpoint
         A file in which the estimate of the spectrum goes on after an interruption.
+    memory_limit
+        Bytes, besides the data; by default what is there.
 
     Raises
     ------
     ValueError
         For wrong input, before the spectrum is estimated; the message names it.
+    MemoryError
+        Before the run that cannot fit, with the way out.
+    FloatingPointError
+        For a product that is not finite.
 
     Notes
     -----
@@ -112,9 +119,11 @@ def predict(
     epsilon, source = _epsilon(epsilon, at_batches)
     operator = _operator(loss, params, batches, leaves, negative, keep, mesh)
     slope = curvature.gradient(loss, params, batches, leaves=leaves)
-    spectrum = estimate_spectrum(operator, key=key, products=products)
+    spectrum = estimate_spectrum(
+        operator, key=key, products=products, checkpoint=checkpoint, memory_limit=memory_limit
+    )
     weights = leaves.vector(params)
-    displaced = Displaced(operator, weights, slope)
+    displaced = Displaced(operator, weights, slope, memory_limit=memory_limit)
     forms_ = _Forms(spectrum, displaced, np.asarray(weights), epsilon, negative, half_width)
     curves: dict[str, FormCurve] = {}
     limits: dict[str, FormLimit] = {}
@@ -162,7 +171,7 @@ class _Forms:
         self._sign: Negative = "flat" if negative == "flat" else "abs"
         self._distances = np.sqrt(squared_distances(weights))
         self._probes = _Measure(curvatures(spectrum.nodes, self._sign), spectrum.weights)
-        half = _with_outliers(spectrum.rules.half, spectrum.outliers, spectrum.size)
+        half = with_outliers(spectrum.rules.half, spectrum.outliers, spectrum.size)
         self._half = _Measure(curvatures(half.nodes, self._sign), half.weights)
 
     def trace(self, form: str) -> tuple[FormCurve, Limit]:
