@@ -1,6 +1,8 @@
 """`lottery-jax limit`: what it prints and writes, what it goes on from, what it refuses."""
 
+import contextlib
 import csv
+import io
 import os
 import signal
 import subprocess
@@ -11,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lottery_jax import cli, training
+from lottery_jax import cli
+from lottery_jax.core import keys
 from lottery_jax.limit import network
 from lottery_jax.training import Recipe
 
@@ -37,35 +40,44 @@ def small(monkeypatch):
     monkeypatch.setattr(network, "QUICK", SMALL)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """The folder of one run, and what it printed."""
+    folder = tmp_path_factory.mktemp("limit")
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
+        patch.setattr(network, "QUICK", SMALL)
+        assert cli.main(["limit", "--quick", "--silent", "--out", str(folder)]) == 0
+    return folder, out.getvalue()
+
+
 def rows_of(path):
     with open(path, newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_one_run_trains_predicts_measures_and_draws(lottery, tmp_path):
-    code, out, err = lottery("limit", "--quick", "--out", tmp_path)
-    assert (code, err) == (0, "")
-    names = {path.name for path in tmp_path.iterdir()}
+def test_one_run_trains_predicts_measures_and_draws(finished):
+    folder, out = finished
+    names = {path.name for path in folder.iterdir()}
     assert names >= FILES
     assert sum(name.startswith("training-") for name in names) == 1
-    limits = rows_of(tmp_path / "limit.csv")
+    limits = rows_of(folder / "limit.csv")
     predicted = [row["name"] for row in limits if row["how"] == "predicted"]
     assert predicted == ["paper", "generic", "displacement", "reoptimised", "one-shot"]
     assert sum(row["how"] == "measured" for row in limits) == 5
     for row in limits:
         assert 0 <= float(row["low"]) <= float(row["removed"]) <= float(row["high"]) <= 1
         assert row["name"] in out
-    sweep = rows_of(tmp_path / "limit_sweep.csv")
+    sweep = rows_of(folder / "limit_sweep.csv")
     assert [float(row["sparsity"]) for row in sweep] == [0, 0.25, 0.5, 0.75, 1]
     # Everything removed: ten classes alike, but for a bias of the last layer.
     assert float(sweep[-1]["test_accuracy"]) < 0.2
-    layers = rows_of(tmp_path / "limit_layers.csv")
+    layers = rows_of(folder / "limit_layers.csv")
     assert sum(int(row["size"]) for row in layers) == 64 * 8 + 8 * 10
 
 
-def test_a_second_run_trains_and_measures_nothing(lottery, tmp_path, monkeypatch):
-    first = lottery("limit", "--quick", "--out", tmp_path)
-    kept = (tmp_path / "limit.jsonl").read_bytes()
+def test_a_second_run_trains_and_measures_nothing(lottery, finished, monkeypatch):
+    folder, out = finished
+    kept = (folder / "limit.jsonl").read_bytes()
 
     def refuse(*arguments, **options):
         raise AssertionError("this was measured before")
@@ -73,15 +85,20 @@ def test_a_second_run_trains_and_measures_nothing(lottery, tmp_path, monkeypatch
     monkeypatch.setattr(network.measuring, "one_shot_limit", refuse)
     monkeypatch.setattr(network.measuring, "reoptimised_limit", refuse)
     monkeypatch.setattr(network.measuring, "sweep", refuse)
-    monkeypatch.setattr(training.fitting, "_runner", lambda *arguments: refuse)
-    assert lottery("limit", "--quick", "--out", tmp_path) == first
-    assert (tmp_path / "limit.jsonl").read_bytes() == kept
+    monkeypatch.setattr("lottery_jax.training.fitting._runner", lambda *arguments: refuse)
+    assert lottery("limit", "--quick", "--out", folder) == (0, out, "")
+    assert (folder / "limit.jsonl").read_bytes() == kept
 
 
-def test_other_settings_are_another_run(lottery, tmp_path):
-    assert lottery("limit", "--quick", "--out", tmp_path)[0] == 0
-    assert lottery("limit", "--quick", "--l1", 1e-4, "--out", tmp_path)[0] == 0
-    assert len([path for path in tmp_path.iterdir() if path.name.startswith("training-")]) == 2
+def test_other_settings_are_another_run():
+    others = [
+        SMALL._replace(recipe=SMALL.recipe._replace(l1=1e-4)),
+        SMALL._replace(hidden=(9,)),
+        SMALL._replace(epsilon=0.1),
+        SMALL._replace(products=41),
+    ]
+    names = {network.identity(setup, keys.root(0)) for setup in (SMALL, *others)}
+    assert len(names | {network.identity(SMALL, keys.root(1))}) == 6
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from lottery_jax.spectrum.batches import Loss, evaluate_batches
 from lottery_jax.spectrum.estimate import estimate_spectrum
 from lottery_jax.spectrum.mean_operator import Keep
 from lottery_jax.spectrum.operator import Operator
-from lottery_jax.spectrum.quadrature import Spectrum, with_outliers
+from lottery_jax.spectrum.quadrature import Spectrum
 
 _CLOSED = {"paper": forms.paper, "generic": forms.generic}
 _POINTS = 201  # of a curve
@@ -171,8 +171,7 @@ class _Forms:
         self._sign: Negative = "flat" if negative == "flat" else "abs"
         self._distances = np.sqrt(squared_distances(weights))
         self._probes = _Measure(curvatures(spectrum.nodes, self._sign), spectrum.weights)
-        half = with_outliers(spectrum.rules.half, spectrum.outliers, spectrum.size)
-        self._half = _Measure(curvatures(half.nodes, self._sign), half.weights)
+        self._half = _Measure(curvatures(spectrum.half.nodes, self._sign), spectrum.half.weights)
 
     def trace(self, form: str) -> tuple[FormCurve, Limit]:
         """The curve of a form and the limit it gives."""
@@ -245,13 +244,13 @@ class _Forms:
 
         distance = float(self._distances[removed])
         value, error = self._with_error(form, distance)
-        half = form(
+        end = form(
             *self._probes.together(),
-            own=(seen.half_nodes, seen.half_weights),
+            own=(seen.end_nodes, seen.end_weights),
             distance=distance,
             epsilon=self._epsilon,
         )
-        return value, error + abs(value - float(half))
+        return value, error + abs(value - float(end))
 
 
 class _Measure(NamedTuple):

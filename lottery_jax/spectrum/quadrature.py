@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import linalg, stats
+from scipy import linalg, special
 
 from lottery_jax.spectrum.lanczos import Tridiagonal
 
@@ -196,7 +196,7 @@ def mean_of(
     if not spectrum.is_sample:
         spread = 0.0
     change = abs(value - float(np.mean(coarse)))
-    quantile = float(stats.t.ppf(0.975, probes - 1)) if probes > 1 else math.inf
+    quantile = float(special.stdtrit(probes - 1, 0.975)) if probes > 1 else math.inf
     error = change + (quantile * spread if spread > 0 else 0.0)
     if math.isnan(spread):
         error = math.inf
@@ -210,7 +210,8 @@ def _combined(spectrum, rule, function):
     return exact / spectrum.size + (1 - share) * rule.mean(function)
 
 
-def _with_outliers(rule, outliers, size):
+def _with_outliers(rule: Rule, outliers: Float64[np.ndarray, " outlier"], size: int) -> Rule:
+    """The rule for the whole spectrum: outliers at weight 1 / size each, probes for the rest."""
     share, probes = len(outliers) / size, len(rule.nodes)
     nodes = np.broadcast_to(outliers, (probes, len(outliers)))
     weights = np.full((probes, len(outliers)), 1 / size)
