@@ -6,8 +6,8 @@ know what H makes of c and k jointly.
 
 Of a matrix without negative eigenvalues the means that the forms ask for lie between those of
 Gauss's rule and of the Gauss-Radau rule with a node at 0, which approach each other slowly where
-much of the spectrum is near 0. The mean of the two rules is far nearer than either, and its distance
-from one of them is the error that is stated.
+much of the spectrum is near 0. The mean of the two rules is far nearer than either, and its
+distance from one of them is the error that is stated.
 """
 
 from typing import NamedTuple
