@@ -15,11 +15,11 @@ import pytest
 
 from lottery_jax import cli
 from lottery_jax.core import keys
-from lottery_jax.limit import network
+from lottery_jax.limit import network, network_rows
 from lottery_jax.training import Recipe
 
 SMALL = network.Setup(
-    hidden=(8,), recipe=Recipe(0.1, l1=1e-3, epochs=4), products=40, passes=2, points=5
+    hidden=(8,), recipe=Recipe(0.1, l1=1e-3, epochs=4), products=40, passes=(2,), points=5
 )
 FILES = {"limit.csv", "limit_sweep.csv", "limit_layers.csv", "limit.jsonl", "limit.png"}
 
@@ -82,9 +82,9 @@ def test_a_second_run_trains_and_measures_nothing(lottery, finished, monkeypatch
     def refuse(*arguments, **options):
         raise AssertionError("this was measured before")
 
-    monkeypatch.setattr(network.measuring, "one_shot_limit", refuse)
-    monkeypatch.setattr(network.measuring, "reoptimised_limit", refuse)
-    monkeypatch.setattr(network.measuring, "sweep", refuse)
+    monkeypatch.setattr(network_rows.measuring, "one_shot_limit", refuse)
+    monkeypatch.setattr(network_rows.measuring, "reoptimised_limit", refuse)
+    monkeypatch.setattr(network_rows.measuring, "sweep", refuse)
     monkeypatch.setattr("lottery_jax.training.fitting._runner", lambda *arguments: refuse)
     assert lottery("limit", "--quick", "--out", folder) == (0, out, "")
     assert (folder / "limit.jsonl").read_bytes() == kept

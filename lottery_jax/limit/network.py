@@ -8,27 +8,29 @@ spectrum by Lanczos steps, the measurements one by one.
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import PRNGKeyArray
 
 from lottery_jax import data, models, training
 from lottery_jax.core import keys
 from lottery_jax.core.leaves import choose_leaves
 from lottery_jax.core.records import Records
 from lottery_jax.data import Dataset
+from lottery_jax.limit.network_rows import (
+    LayerRow,
+    LimitRow,
+    SweepRow,
+    cut,
+    measured_rows,
+    predicted_rows,
+    sweep_rows,
+)
 from lottery_jax.models import Model
-from lottery_jax.pruning_limit import measure as measuring
-from lottery_jax.pruning_limit.measure import MeasuredLimit
 from lottery_jax.pruning_limit.predicting import predict
 from lottery_jax.pruning_limit.prediction import PruningLimit
 from lottery_jax.training import Recipe
-
-Batches = list[tuple[np.ndarray, np.ndarray]]
 
 
 class Setup(NamedTuple):
@@ -41,46 +43,15 @@ class Setup(NamedTuple):
     epsilon: float | str = "deviation"
     negative: str = "abs"
     products: int = 400  # spent on the spectrum
-    passes: int = 50  # over the training images, to optimise the kept weights again
+    passes: tuple[int, ...] = (50, 400)  # to optimise the kept weights again; a limit for each
     examples: int | None = None  # training images that give curvature and epsilon; None: all
     points: int = 101  # sparsities of the curves of loss and accuracy
 
 
 FULL = Setup()
 QUICK = Setup(
-    hidden=(32, 16), recipe=Recipe(0.05, l1=3e-4, epochs=20), products=120, passes=5, points=21
+    hidden=(32, 16), recipe=Recipe(0.05, l1=3e-4, epochs=20), products=120, passes=(5,), points=21
 )
-
-
-class LimitRow(NamedTuple):
-    """One limit, predicted or measured; fractions of the prunable weights removed."""
-
-    how: str  # "predicted" or "measured"
-    name: str  # the form, or the rule and the images that judge
-    removed: float
-    low: float  # predicted: by the error of the curvature. Measured: 95 %, by images
-    high: float
-    window_low: float | None  # predicted: and the width of the transition
-    window_high: float | None
-    kept: float
-
-
-class SweepRow(NamedTuple):
-    """The network right after global magnitude pruning."""
-
-    sparsity: float
-    train_loss: float
-    test_loss: float
-    test_accuracy: float
-
-
-class LayerRow(NamedTuple):
-    """What global pruning takes from a layer at the limit of the displacement form."""
-
-    path: str
-    size: int
-    removed: int
-    sparsity: float
 
 
 class Result(NamedTuple):
@@ -152,13 +123,21 @@ def measure(setup: Setup, *, key: PRNGKeyArray, folder: Path, progress: Any = Tr
     limit = predict_trained(
         setup, model, trained, dataset, key=keys.chunk(key, 1), folder=folder, name=name
     )
-    measured = measured_rows(setup, model, trained, dataset, limit, records=records, name=name)
+    network = (model, trained, dataset)
+    measured = measured_rows(
+        *network,
+        epsilon=limit.epsilon,
+        batch=setup.recipe.batch,
+        passes=setup.passes,
+        records=records,
+        run=name,
+    )
     layers = limit.layers(limit.limits["displacement"].limit)
     return Result(
         title=_title(setup, model, trained, dataset),
         told="\n".join(limit.summary()),
         limits=[*predicted_rows(limit), *measured],
-        sweep=_sweep(setup, model, trained, dataset, records, name),
+        sweep=sweep_rows(*network, points=setup.points, records=records, run=name),
         layers=[LayerRow(row.path, row.size, row.removed, row.sparsity) for row in layers],
     )
 
@@ -179,12 +158,6 @@ def identity(setup: Setup, key: PRNGKeyArray) -> str:
     """16 hexadecimal digits for everything that the result depends on."""
     told = [setup._asdict(), setup.recipe._asdict(), keys.STREAM_VERSION, keys.describe(key)]
     return hashlib.sha256(json.dumps(["limit", *told]).encode()).hexdigest()[:16]
-
-
-def cut(images: np.ndarray, labels: np.ndarray, size: int) -> Batches:
-    """Batches in the order of the data; a smaller last one is kept."""
-    starts = range(0, len(images), size)
-    return [(images[start : start + size], labels[start : start + size]) for start in starts]
 
 
 def predict_trained(
@@ -213,122 +186,6 @@ def predict_trained(
         products=setup.products,
         checkpoint=None if folder is None else folder / f"spectrum-{name}.npz",
     )
-
-
-def predicted_rows(limit: PruningLimit) -> list[LimitRow]:
-    """The limits of all forms."""
-    return [
-        LimitRow(
-            "predicted",
-            row.form,
-            row.limit,
-            row.low,
-            row.high,
-            row.window_low,
-            row.window_high,
-            row.kept,
-        )
-        for row in limit.to_rows()
-    ]
-
-
-def accuracy(model: Model, state: PyTree):
-    """(params, batch) -> the part of the batch whose largest logit is that of the label."""
-
-    def share(params: PyTree, batch: tuple[Array, Array]) -> Float[Array, ""]:
-        logits, _ = model.apply(params, state, batch[0], False)
-        return jnp.mean((jnp.argmax(logits, axis=1) == batch[1]).astype(jnp.float32))
-
-    return share
-
-
-def measured_rows(
-    setup: Setup,
-    model: Model,
-    trained: training.TrainState,
-    dataset: Dataset,
-    limit: PruningLimit,
-    *,
-    records: Records | None = None,
-    name: str = "",
-) -> list[LimitRow]:
-    """The limits by every rule, judged by the training images and by the held-out ones."""
-    loss: Any = training.loss(model, trained.state)
-    size = setup.recipe.batch
-    train = cut(dataset.train_images, dataset.train_labels, size)
-    # Smaller batches tell the spread; there are few images.
-    judges = {
-        "training": cut(dataset.train_images, dataset.train_labels, size // 4),
-        "held-out": cut(dataset.test_images, dataset.test_labels, size // 4),
-    }
-    rows = []
-    for judge, batches in judges.items():
-        asked = {"epsilon": limit.epsilon}
-
-        def one_shot(batches=batches, asked=asked) -> MeasuredLimit:
-            return measuring.one_shot_limit(loss, trained.params, batches, **asked)
-
-        def reoptimised(batches=batches, asked=asked) -> MeasuredLimit:
-            return measuring.reoptimised_limit(
-                loss,
-                trained.params,
-                batches,
-                **asked,
-                train_batches=train,
-                passes=setup.passes,
-            )
-
-        for rule, ask in {"one-shot": one_shot, "reoptimised": reoptimised}.items():
-            told = f"{rule}, {judge} loss"
-            rows.append(_row(told, _once(records, {"run": name, "limit": told}, ask)))
-
-    def by_accuracy() -> MeasuredLimit:
-        share = accuracy(model, trained.state)
-        held_out = [(dataset.test_images, dataset.test_labels)]
-        return measuring.accuracy_limit(share, trained.params, held_out)
-
-    told = "paper's rule, held-out accuracy"
-    rows.append(_row(told, _once(records, {"run": name, "limit": told}, by_accuracy)))
-    return rows
-
-
-def _once(
-    records: Records | None, asked: dict[str, Any], ask: Callable[[], MeasuredLimit]
-) -> MeasuredLimit:
-    """The recorded answer, or the one that is measured and recorded now."""
-    known = None if records is None else records.find(asked)
-    if known is not None:
-        return MeasuredLimit(**known)
-    found = ask()
-    if records is not None:
-        records.add(asked, found._asdict())
-    return found
-
-
-def _row(name: str, found: MeasuredLimit) -> LimitRow:
-    kept = 1 - found.limit
-    return LimitRow("measured", name, found.limit, found.low, found.high, None, None, kept)
-
-
-def _sweep(setup, model, trained, dataset, records, name) -> list[SweepRow]:
-    grid = np.linspace(0, 1, setup.points).tolist()
-    loss: Any = training.loss(model, trained.state)
-    share = accuracy(model, trained.state)
-    asked = {"run": name, "sweep": setup.points}
-    known = records.find(asked)
-    if known is None:
-        train = [(dataset.train_images, dataset.train_labels)]
-        test = [(dataset.test_images, dataset.test_labels)]
-        known = {
-            column: measuring.sweep(function, trained.params, batches, grid).means.tolist()
-            for column, function, batches in (
-                ("train_loss", loss, train),
-                ("test_loss", loss, test),
-                ("test_accuracy", share, test),
-            )
-        }
-        records.add(asked, known)
-    return [SweepRow(*row) for row in zip(grid, *known.values(), strict=True)]
 
 
 def _title(setup, model, trained, dataset) -> str:

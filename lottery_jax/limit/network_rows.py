@@ -1,0 +1,186 @@
+"""The limits of one network as rows, predicted and measured by every rule, and its curves."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from lottery_jax import training
+from lottery_jax.core.records import Records
+from lottery_jax.data import Dataset
+from lottery_jax.models import Model
+from lottery_jax.pruning_limit import measure as measuring
+from lottery_jax.pruning_limit.measure import MeasuredLimit
+from lottery_jax.pruning_limit.prediction import PruningLimit
+
+Batches = list[tuple[np.ndarray, np.ndarray]]
+
+
+class LimitRow(NamedTuple):
+    """One limit, predicted or measured; fractions of the prunable weights removed."""
+
+    how: str  # "predicted" or "measured"
+    name: str  # the form, or the rule and the images that judge
+    removed: float
+    low: float  # predicted: by the error of the curvature. Measured: 95 %, by images
+    high: float
+    window_low: float | None  # predicted: and the width of the transition
+    window_high: float | None
+    kept: float
+
+
+class SweepRow(NamedTuple):
+    """The network right after global magnitude pruning."""
+
+    sparsity: float
+    train_loss: float
+    test_loss: float
+    test_accuracy: float
+
+
+class LayerRow(NamedTuple):
+    """What global pruning takes from a layer at the limit of the displacement form."""
+
+    path: str
+    size: int
+    removed: int
+    sparsity: float
+
+
+def cut(images: np.ndarray, labels: np.ndarray, size: int) -> Batches:
+    """Batches in the order of the data; a smaller last one is kept."""
+    starts = range(0, len(images), size)
+    return [(images[start : start + size], labels[start : start + size]) for start in starts]
+
+
+def predicted_rows(limit: PruningLimit) -> list[LimitRow]:
+    """The limits of all forms."""
+    return [
+        LimitRow(
+            "predicted",
+            row.form,
+            row.limit,
+            row.low,
+            row.high,
+            row.window_low,
+            row.window_high,
+            row.kept,
+        )
+        for row in limit.to_rows()
+    ]
+
+
+def accuracy(model: Model, state: PyTree):
+    """(params, batch) -> the part of the batch whose largest logit is that of the label."""
+
+    def share(params: PyTree, batch: tuple[Array, Array]) -> Float[Array, ""]:
+        logits, _ = model.apply(params, state, batch[0], False)
+        return jnp.mean((jnp.argmax(logits, axis=1) == batch[1]).astype(jnp.float32))
+
+    return share
+
+
+def measured_rows(
+    model: Model,
+    trained: training.TrainState,
+    dataset: Dataset,
+    *,
+    epsilon: float,
+    batch: int,
+    passes: Sequence[int],
+    records: Records | None = None,
+    run: str = "",
+) -> list[LimitRow]:
+    """The limits by every rule, judged by the training images and by the held-out ones.
+
+    Parameters
+    ----------
+    epsilon
+        The loss allowed.
+    batch
+        Images in a batch of training; those that judge are a quarter of it, to tell the spread.
+    passes
+        Over the training images, to optimise the kept weights again: a limit for each.
+    records, run
+        Where results are kept, and the name of the run there.
+    """
+    loss: Any = training.loss(model, trained.state)
+    train = cut(dataset.train_images, dataset.train_labels, batch)
+    judges = {
+        "training": cut(dataset.train_images, dataset.train_labels, max(batch // 4, 1)),
+        "held-out": cut(dataset.test_images, dataset.test_labels, max(batch // 4, 1)),
+    }
+    asked: dict[str, Callable[[], MeasuredLimit]] = {}
+    for judge, batches in judges.items():
+        given = (loss, trained.params, batches)
+        asked[f"one-shot, {judge} loss"] = partial(
+            measuring.one_shot_limit, *given, epsilon=epsilon
+        )
+        for number in passes:
+            asked[f"reoptimised ({number} passes), {judge} loss"] = partial(
+                measuring.reoptimised_limit,
+                *given,
+                epsilon=epsilon,
+                train_batches=train,
+                passes=number,
+            )
+    asked["paper's rule, held-out accuracy"] = partial(
+        measuring.accuracy_limit,
+        accuracy(model, trained.state),
+        trained.params,
+        [(dataset.test_images, dataset.test_labels)],
+    )
+    return [
+        _row(name, _once(records, {"run": run, "limit": name}, ask)) for name, ask in asked.items()
+    ]
+
+
+def sweep_rows(
+    model: Model,
+    trained: training.TrainState,
+    dataset: Dataset,
+    *,
+    points: int,
+    records: Records,
+    run: str,
+) -> list[SweepRow]:
+    """Loss and accuracy right after global magnitude pruning, at so many sparsities from 0 to 1."""
+    grid = np.linspace(0, 1, points).tolist()
+    asked = {"run": run, "sweep": points}
+    known = records.find(asked)
+    if known is None:
+        loss: Any = training.loss(model, trained.state)
+        train = [(dataset.train_images, dataset.train_labels)]
+        test = [(dataset.test_images, dataset.test_labels)]
+        columns = {
+            "train_loss": (loss, train),
+            "test_loss": (loss, test),
+            "test_accuracy": (accuracy(model, trained.state), test),
+        }
+        known = {
+            name: measuring.sweep(mean, trained.params, batches, grid).means.tolist()
+            for name, (mean, batches) in columns.items()
+        }
+        records.add(asked, known)
+    return [SweepRow(*row) for row in zip(grid, *known.values(), strict=True)]
+
+
+def _once(
+    records: Records | None, asked: dict[str, Any], ask: Callable[[], MeasuredLimit]
+) -> MeasuredLimit:
+    """The recorded answer, or the one that is measured and recorded now."""
+    known = None if records is None else records.find(asked)
+    if known is not None:
+        return MeasuredLimit(**known)
+    found = ask()
+    if records is not None:
+        records.add(asked, found._asdict())
+    return found
+
+
+def _row(name: str, found: MeasuredLimit) -> LimitRow:
+    kept = 1 - found.limit
+    return LimitRow("measured", name, found.limit, found.low, found.high, None, None, kept)
