@@ -1,10 +1,12 @@
-"""Rivals that need packages of the extra `bench`, and what is said where one is missing."""
+"""Rivals that need packages of an extra, and what is said where one is missing."""
 
 import importlib
 import importlib.util
 from collections.abc import Callable
 
 from benchmarks.timing import Missing, Rival
+
+_OF_SPECTRA = ("curvlinops", "matfree", "pyhessian", "torch")  # modules of the extra `spectra`
 
 
 def needs(module: str, name: str, make: Callable[[], Rival | list[Rival]]) -> list[Rival | Missing]:
@@ -27,5 +29,8 @@ def how_to_install(missing: Missing) -> str:
     --------
     >>> how_to_install(Missing("CP-SAT", "ortools"))
     "skipped CP-SAT: no ortools; pip install 'lottery-jax[bench]'"
+    >>> how_to_install(Missing("PyHessian", "pyhessian"))
+    "skipped PyHessian: no pyhessian; pip install 'lottery-jax[spectra]'"
     """
-    return f"skipped {missing.rival}: no {missing.package}; pip install 'lottery-jax[bench]'"
+    extra = "spectra" if missing.package in _OF_SPECTRA else "bench"
+    return f"skipped {missing.rival}: no {missing.package}; pip install 'lottery-jax[{extra}]'"

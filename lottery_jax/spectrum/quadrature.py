@@ -120,7 +120,7 @@ def spectrum_of(
     --------
     >>> runs = Tridiagonal(np.array([[2.0]]), np.array([[1.0]]), np.ones(1), np.array([False]))
     >>> spectrum_of(runs, size=2, num_products=1, is_semidefinite=True).nodes.tolist()
-    [[2.0]]
+    [[0.0, 2.5]]
     """
     found = np.zeros(0) if outliers is None else np.asarray(outliers, np.float64)
     errors = np.zeros(0) if outlier_errors is None else np.asarray(outlier_errors, np.float64)
