@@ -6,6 +6,7 @@ error is that of F carried over: the last j at which the lower, and the upper, e
 above j / D. Kept weights are 1 - rho of them; `Limit.kept` says the same in that convention.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -85,6 +86,61 @@ def last_step(form: Callable[[int], float | tuple[float, float]], size: int) -> 
         return low / size
 
     return Limit(last(0), last(-1), last(+1))
+
+
+def first_change(
+    excess: Callable[[int], float], size: int, *, grid: Sequence[float], step: int
+) -> tuple[int, int]:
+    """The numbers of weights between which a function, positive at 0, first is negative.
+
+    Parameters
+    ----------
+    excess
+        Of the number removed; costly. Called once for each number that is looked at.
+    size
+        D.
+    grid
+        Rising fractions of D that are looked at from the left, until one is negative; what changes
+        twice between two of them is not seen. It should end with 1.
+    step
+        The result is no wider than this, at least 1.
+
+    Returns
+    -------
+    low, high
+        excess(low) >= 0 > excess(high), or D twice where no place of the grid is negative.
+
+    Notes
+    -----
+    Secants and halves in turn.
+
+    Examples
+    --------
+    >>> first_change(lambda removed: 31.5 - removed, 100, grid=(0.25, 0.5, 1.0), step=1)
+    (31, 32)
+    """
+    low, high, at_low, at_high = 0, size, math.inf, math.inf
+    for part in grid:
+        high = max(round(part * size), 1)
+        at_high = excess(high)
+        if at_high < 0:
+            break
+        low, at_low = high, at_high
+    if at_high >= 0:
+        return size, size
+    for number in itertools.count():
+        if high - low <= step:
+            return low, high
+        middle = (low + high) // 2
+        if number % 2 == 0 and math.isfinite(at_low) and math.isfinite(at_high):
+            part = at_low / (at_low - at_high)
+            middle = min(max(low + round(part * (high - low)), low + 1), high - 1)
+        at_middle = excess(middle)
+        if at_middle < 0:
+            high, at_high = middle, at_middle
+        else:
+            low, at_low = middle, at_middle
+    raise AssertionError  # the count does not end
 
 
 def crossing(sparsities: Curve, values: Curve, errors: Curve | None = None) -> Limit:

@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Float64, Int32
 
 from lottery_jax.pruning_limit.magnitude import ranks
 from lottery_jax.spectrum.estimate import spectrum_from
+from lottery_jax.spectrum.memory import memory_of
 from lottery_jax.spectrum.operator import Operator
 from lottery_jax.spectrum.quadrature import Spectrum
 
@@ -33,6 +34,11 @@ class Seen(NamedTuple):
     weights: Float64[np.ndarray, "run node"]
     end_nodes: Float64[np.ndarray, "run end"]  # of the rule at one end
     end_weights: Float64[np.ndarray, "run end"]
+
+
+def displaced_memory(size: int) -> int:
+    """Bytes that the runs at one displacement take, besides what the operator holds."""
+    return memory_of(size, vectors=3 if size <= _SIDE_BY_SIDE else 1, steps=STEPS)
 
 
 class Displaced:
@@ -66,6 +72,8 @@ class Displaced:
 
     def see(self, removed: int, *, with_kept: bool) -> Seen:
         """The measures of the displacement after `removed` weights, and of what is kept."""
+        if not with_kept and (removed, True) in self._seen:
+            return Seen(*(each[:1] for each in self._seen[removed, True]))
         if (removed, with_kept) not in self._seen:
             starts = _starts(self._weights, self._ranks, np.int32(removed))
             has_kept = with_kept and removed < len(self._weights)

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,16 +12,17 @@ from scipy import special
 
 from lottery_jax.core.leaves import Chosen, choose_leaves
 from lottery_jax.pruning_limit import forms, reoptimised
-from lottery_jax.pruning_limit.crossing import Limit, crossing, last_step
-from lottery_jax.pruning_limit.displaced import Displaced
+from lottery_jax.pruning_limit.crossing import Limit, first_change, last_step
+from lottery_jax.pruning_limit.displaced import Displaced, displaced_memory
 from lottery_jax.pruning_limit.magnitude import num_removed, squared_distances
 from lottery_jax.pruning_limit.measures import Negative, curvatures
 from lottery_jax.pruning_limit.prediction import FORMS, FormCurve, FormLimit, PruningLimit
 from lottery_jax.pruning_limit.window import window
 from lottery_jax.spectrum import products as curvature
 from lottery_jax.spectrum.batches import Loss, evaluate_batches
-from lottery_jax.spectrum.estimate import estimate_spectrum
+from lottery_jax.spectrum.estimate import estimate_spectrum, plan_products
 from lottery_jax.spectrum.mean_operator import Keep
+from lottery_jax.spectrum.memory import check_memory
 from lottery_jax.spectrum.operator import Operator
 from lottery_jax.spectrum.quadrature import Spectrum
 
@@ -29,6 +30,9 @@ _CLOSED = {"paper": forms.paper, "generic": forms.generic}
 _POINTS = 201  # of a curve
 # Of a limit that is searched with products: a part of the window, and no less than the second.
 _RESOLUTION = 0.02, 2e-4
+# Fractions removed at which a form that costs many products, or one, is looked at first.
+_FEW_PLACES = (0.5, 0.75, 0.9, 1.0)
+_MANY_PLACES = tuple(number / 20 for number in range(1, 21))
 
 
 def predict(
@@ -96,7 +100,9 @@ def predict(
     Notes
     -----
     Zhang et al. (arXiv 2306.05857) for the paper's form; `forms` for all. Limits are fractions of
-    the prunable weights removed. Cost: one pass over the batches a product.
+    the prunable weights removed. The displacement, reoptimised and one-shot forms need not fall
+    everywhere: theirs is the first place, on a grid, where they lie below the fraction removed.
+    Cost: one pass over the batches a product.
 
     Examples
     --------
@@ -111,12 +117,18 @@ def predict(
     True
     """
     leaves = choose_leaves(params, prunable)
-    unknown = [name for name in predicted if name not in FORMS]
-    if unknown or not predicted:
-        raise ValueError(f"predicted={tuple(predicted)} must be among {', '.join(FORMS)}")
+    if isinstance(predicted, str) or not predicted or not set(predicted) <= set(FORMS):
+        raise ValueError(f"{predicted=} must be a list of some of {', '.join(FORMS)}")
+    if negative not in ("abs", "flat", "gauss_newton"):
+        raise ValueError(f'{negative=} must be "abs", "flat" or "gauss_newton"')
     half_width = window(leaves.size, failure=failure)
     at_batches = evaluate_batches(loss, params, batches)
     epsilon, source = _epsilon(epsilon, at_batches)
+    needed = max(
+        plan_products(leaves.size, products).memory(leaves.size),
+        displaced_memory(leaves.size) if set(predicted) & {"displacement", "reoptimised"} else 0,
+    )
+    check_memory(needed, memory_limit, way_out='take fewer products, or only "paper" and "generic"')
     operator = _operator(loss, params, batches, leaves, negative, keep, mesh)
     slope = curvature.gradient(loss, params, batches, leaves=leaves)
     spectrum = estimate_spectrum(
@@ -132,8 +144,8 @@ def predict(
         low, high = max(found.low - half_width, 0.0), min(found.high + half_width, 1.0)
         limits[form] = FormLimit(form, found.removed, found.low, found.high, low, high)
     if "one-shot" in predicted:  # not a matter of subspaces: no window
-        at = forms_.one_shot()
-        limits["one-shot"] = FormLimit("one-shot", at, at, at, at, at)
+        low, high = forms_.one_shot()
+        limits["one-shot"] = FormLimit("one-shot", low, low, high, low, high)
     told_at = "displacement" if "displacement" in limits else next(iter(limits))
     gradient_change, _ = displaced.change(num_removed(limits[told_at].limit, leaves.size))
     return PruningLimit(
@@ -166,12 +178,15 @@ class _Forms:
         negative: str,
         half_width: float,
     ):
-        self._precision = max(_RESOLUTION[0] * half_width, _RESOLUTION[1], 0.5 / len(weights))
+        self._step = max(round(max(_RESOLUTION[0] * half_width, _RESOLUTION[1]) * len(weights)), 1)
         self._epsilon, self._size, self._displaced = epsilon, len(weights), displaced
         self._sign: Negative = "flat" if negative == "flat" else "abs"
         self._distances = np.sqrt(squared_distances(weights))
         self._probes = _Measure(curvatures(spectrum.nodes, self._sign), spectrum.weights)
-        self._half = _Measure(curvatures(spectrum.half.nodes, self._sign), spectrum.half.weights)
+        self._others = [
+            _Measure(curvatures(rule.nodes, self._sign), rule.weights)
+            for rule in (spectrum.half, spectrum.gauss)
+        ]
 
     def trace(self, form: str) -> tuple[FormCurve, Limit]:
         """The curve of a form and the limit it gives."""
@@ -190,28 +205,20 @@ class _Forms:
                 known[removed] = self._displacement(form, removed)
             return known[removed][0] - removed / self._size
 
-        self._first_zero(excess)
-        curve = self._curve(known)
-        return curve, crossing(*curve)
+        low, high = first_change(excess, self._size, grid=_FEW_PLACES, step=self._step)
+        # The form falls, so that its error moves the limit by no more than the error.
+        error = max(known[low][1], known[high][1])
+        ends = max(low / self._size - error, 0.0), min(high / self._size + error, 1.0)
+        return self._curve(known), Limit(low / self._size, *ends)
 
-    def one_shot(self) -> float:
-        """The fraction removed at which the quadratic model of the loss reaches epsilon."""
+    def one_shot(self) -> tuple[float, float]:
+        """The fractions removed between which the quadratic model of the loss reaches epsilon."""
 
         def excess(removed: int) -> float:
             return self._epsilon - sum(self._displaced.change(removed))
 
-        return self._first_zero(excess)
-
-    def _first_zero(self, excess: Callable[[int], float]) -> float:
-        """Where a function of the number removed, positive at 0, changes its sign; 1 if nowhere."""
-        from scipy import optimize  # on first use: importing the package stays light
-
-        if excess(self._size) >= 0:
-            return 1.0
-        found = optimize.brentq(
-            lambda part: excess(round(part * self._size)), 0.0, 1.0, xtol=self._precision
-        )
-        return float(found)  # type: ignore[arg-type]
+        low, high = first_change(excess, self._size, grid=_MANY_PLACES, step=self._step)
+        return low / self._size, high / self._size
 
     def _curve(self, known: dict[int, tuple[float, float]]) -> FormCurve:
         places = sorted(known)
@@ -225,11 +232,14 @@ class _Forms:
         """The form for the mean measure of all probes, and its stated error."""
         at = {"distance": distance, "epsilon": self._epsilon}
         value = float(form(*self._probes.together(), **at))
-        coarse = float(form(*self._half.together(), **at))
+        others = [float(form(*rule.together(), **at)) for rule in self._others]
         error = _half_width(form(*self._probes, **at))
-        return value, error + abs(value - coarse)
+        return value, error + max(abs(value - other) for other in others)
 
     def _displacement(self, name: str, removed: int) -> tuple[float, float]:
+        distance = float(self._distances[removed])
+        if distance == 0:  # only zeros were removed
+            return 1.0, 0.0
         seen = self._displaced.see(removed, with_kept=name == "reoptimised")
         function = {
             "displacement": forms.displacement,
@@ -242,7 +252,6 @@ class _Forms:
                 own_nodes, own_weights = own_nodes[0], own_weights[0]
             return function(nodes, weights, curvatures(own_nodes, self._sign), own_weights, **at)
 
-        distance = float(self._distances[removed])
         value, error = self._with_error(form, distance)
         end = form(
             *self._probes.together(),
@@ -266,7 +275,7 @@ class _Measure(NamedTuple):
 
 def _epsilon(epsilon, at_batches) -> tuple[float, str]:
     if epsilon != "deviation":
-        if isinstance(epsilon, str) or not 0 < epsilon < math.inf:
+        if isinstance(epsilon, (str, bool)) or not 0 < epsilon < math.inf:
             raise ValueError(f'{epsilon=} must be a positive loss, or "deviation"')
         return float(epsilon), "given"
     if len(at_batches.losses) < 2 or at_batches.deviation == 0:
