@@ -23,26 +23,37 @@ def resolvent(c):
     return lambda values: c / (c + np.abs(values))
 
 
-@pytest.mark.parametrize("method", ["full", "deflated"])
-def test_means_lie_within_their_stated_errors(method):
-    matrix = dense_hessian()
+SLOW = pytest.mark.slow
+# Networks of 540, 1,200 and 2,500 parameters.
+NETWORKS = [
+    (8, 30, 10),
+    pytest.param((20, 40, 10), marks=SLOW),
+    pytest.param((40, 50, 10), marks=SLOW),
+]
+
+
+@pytest.mark.parametrize("widths", NETWORKS)
+@pytest.mark.parametrize("method", ["deflated", pytest.param("full", marks=SLOW)])
+def test_means_lie_within_their_stated_errors(widths, method):
+    matrix = dense_hessian(widths)
     of = operator.dense(jnp.asarray(matrix))
-    largest = np.abs(oracle.eigenvalues(matrix)).max()
-    scales = [0.1 * largest, 0.01 * largest, 0.001 * largest]
-    exact = [oracle.mean_of(matrix, resolvent(c)) for c in scales]
-    inside = np.zeros((3, 100), bool)
+    eigenvalues = oracle.eigenvalues(matrix)
+    scales = np.abs(eigenvalues).max() * np.array([0.1, 0.01, 0.001])
+    exact = [float(np.mean(resolvent(c)(eigenvalues))) for c in scales]
+    inside, quartered = np.zeros((2, 3, 100), bool)
     errors = np.zeros((3, 100))
     for seed in range(100):
         spectrum = estimate_spectrum(of, key=keys.root(seed), products=160, method=method)
         assert spectrum.num_products <= 160
         for place, (c, truth) in enumerate(zip(scales, exact, strict=True)):
             found = mean_of(spectrum, resolvent(c))
-            inside[place, seed] = abs(found.value - truth) <= found.error
             errors[place, seed] = found.value - truth
+            inside[place, seed] = abs(found.value - truth) <= found.error
+            quartered[place, seed] = abs(found.value - truth) <= found.error / 4
+    print(inside.sum(axis=1), quartered.sum(axis=1), np.sqrt(np.mean(errors**2, axis=1)))
     assert np.all(inside.sum(axis=1) >= 95), inside.sum(axis=1)
-    # The control: the interval is not so wide that any estimate would lie in it.
-    assert np.all(np.abs(errors).max(axis=1) > 0)
-    assert np.mean(np.abs(errors[0]) < 0.002 * (1 - exact[0])) < 0.5
+    # The control: intervals of a quarter of the width hold the truth too seldom.
+    assert np.any(quartered.sum(axis=1) < 95), quartered.sum(axis=1)
 
 
 def test_gauss_and_radau_contain_the_quadratic_form_at_any_number_of_steps():
@@ -58,10 +69,8 @@ def test_gauss_and_radau_contain_the_quadratic_form_at_any_number_of_steps():
         for part in (0.3, 0.03, 0.003):
             function = resolvent(part * largest)
             found = mean_of(spectrum, function, is_completely_monotone=True)
-            for probe, start in enumerate(starts):
-                truth = oracle.quadratic_form(
-                    matrix, start, lambda v, f=function: f(np.maximum(v, 0))
-                )
+            for probe, (eigenvalues, parts) in enumerate(seen):
+                truth = float(np.sum(parts * function(np.maximum(eigenvalues, 0))))
                 # f moves by at most 1/c for each unit of a float32 error of H, of some units of
                 # 6e-8 λmax for each of `steps` vectors: 1e-6 λmax / c, and c >= 0.003 λmax.
                 margin = 1e-6 / part
@@ -71,12 +80,15 @@ def test_gauss_and_radau_contain_the_quadratic_form_at_any_number_of_steps():
     assert np.median(gaps[-4:]) < 0.02  # and close with more
 
 
-def test_extreme_eigenvalues():
-    matrix = dense_hessian(widths=(12, 45, 10))
+@pytest.mark.parametrize("widths", NETWORKS)
+def test_extreme_eigenvalues(widths):
+    matrix = dense_hessian(widths)
     exact = oracle.eigenvalues(matrix)
     spectrum = estimate_spectrum(operator.dense(jnp.asarray(matrix)), key=keys.root(0))
     assert abs(spectrum.largest / exact[-1] - 1) < 1e-4
     assert abs(spectrum.smallest / exact[0] - 1) < 1e-4
+    # What is stated of memory counts on this.
+    assert 0 < len(spectrum.outliers) <= estimate.plan_products(len(matrix)).outliers
     rounding = 1e-6 * exact[-1]
     assert np.abs(exact - spectrum.largest).min() <= spectrum.largest_error + rounding
     assert np.abs(exact - spectrum.smallest).min() <= spectrum.smallest_error + rounding
@@ -103,7 +115,8 @@ def test_scaling_the_matrix_by_a_power_of_two_scales_everything_exactly():
 
 def test_densities_are_those_of_the_eigenvalues():
     matrix = oracle.spectrum_with(np.repeat([0.0, 1.0, 4.0], [30, 20, 10]), seed=2)
-    spectrum = estimate_spectrum(operator.dense(jnp.asarray(matrix)), key=keys.root(0))
+    of = operator.dense(jnp.asarray(matrix))
+    spectrum = estimate_spectrum(of, key=keys.root(0), products=160, method="full")
     below = density.share_below(spectrum, np.array([-1.0, 0.5, 2.0, 5.0]))
     # Three distinct eigenvalues: a probe's weights are beta distributed with means 1/2, 1/3, 1/6.
     np.testing.assert_allclose(below, [0, 1 / 2, 5 / 6, 1], atol=0.15)
@@ -119,10 +132,9 @@ def test_densities_are_those_of_the_eigenvalues():
 
 
 def test_functions_that_are_infinite_at_zero_are_taken_at_gauss_nodes():
-    matrix = oracle.spectrum_with(np.linspace(1, 3, 50), seed=4)
-    spectrum = estimate_spectrum(
-        operator.dense(jnp.asarray(matrix)), key=keys.root(1), products=200
-    )
+    matrix = oracle.spectrum_with(np.linspace(1, 3, 60), seed=4)
+    of = operator.dense(jnp.asarray(matrix))
+    spectrum = estimate_spectrum(of, key=keys.root(1), products=160, method="full")
 
     def inverse(values):
         with np.errstate(divide="ignore"):
