@@ -5,6 +5,7 @@ from benchmarks.cases_proof import chain, families, kinks, process
 from benchmarks.cases_rare import kept_score, splitting_level
 from benchmarks.cases_scalar import integer_sums, largest_gap, scalar_sums, shared_pool
 from benchmarks.cases_spectrum import spectrum_cnn, spectrum_mlp
+from benchmarks.cases_spectrum_large import spectrum_resnet
 from benchmarks.cases_trials import corners, exponents, neuron_trial, weight_trial
 from benchmarks.cases_vectors import few_items, relu_features, vector_sums
 
@@ -28,5 +29,6 @@ CASES = {
     "splitting_level": splitting_level,
     "spectrum_mlp": spectrum_mlp,
     "spectrum_cnn": spectrum_cnn,
+    "spectrum_resnet": spectrum_resnet,
     "bounds": bounds,
 }
