@@ -1,8 +1,7 @@
 """Arrays that survive a kill: one file that is always whole, and knows what it belongs to."""
 
-import contextlib
+import errno
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from typing import Any
 import numpy as np
 
 _NAME = "identity of the run"
+# What a healthy disk says of a broken archive: it sends the reader to places outside of the file.
+_OF_DAMAGE = (None, errno.EINVAL)
 
 
 class CheckpointError(ValueError):
@@ -57,17 +58,21 @@ def load(path: str | os.PathLike, identity: str) -> dict[str, np.ndarray] | None
     Raises
     ------
     CheckpointError
-        For a file that is damaged, is no checkpoint, or belongs to something else.
+        For a file that cannot be read, is damaged, is no checkpoint, or belongs to something else.
     """
-    if not Path(path).exists():
-        return None
     arrays: dict[str, np.ndarray] = {}
-    with (
-        contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError),
-        open(path, "rb") as file,
-        np.load(file, allow_pickle=False) as held,
-    ):
-        arrays = {name: held[name] for name in held.files}
+    try:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno not in _OF_DAMAGE:
+            raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
+    except MemoryError:
+        raise
+    except Exception:  # a broken archive raises anything from KeyError to NotImplementedError
+        arrays = {}  # what that means is said below
     if _NAME not in arrays:
         raise CheckpointError(f"{path} is damaged, or no checkpoint; remove it to start again")
     found = str(arrays.pop(_NAME))

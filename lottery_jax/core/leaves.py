@@ -4,6 +4,10 @@ Pruning, its distances and the curvature all speak of a vector of D weights. Par
 pytree: nested dicts (Linen), states (NNX), tuples of matrices. `Leaves` is the map between the two.
 By default a leaf is prunable if it has at least two axes: matrices and kernels, but no biases and
 no parameters of normalisation.
+
+The vector is float32 whatever the leaves are, and goes back into each in its own type. So the
+derivatives of a loss with respect to the vector are float32 too, computed as precisely as the
+leaves' type allows.
 """
 
 from collections.abc import Callable
@@ -25,7 +29,8 @@ class Leaves:
 
     structure: Any  # treedef of the whole pytree
     is_chosen: tuple[bool, ...]  # for every leaf
-    paths: tuple[str, ...]  # of the chosen leaves, such as "layers/0/kernel"
+    # Of the chosen leaves, such as "layers/0/kernel"; "params" where there is nothing but an array.
+    paths: tuple[str, ...]
     shapes: tuple[tuple[int, ...], ...]  # likewise
     bounds: tuple[tuple[int, int], ...]  # first and one past the last place in the vector
 
@@ -35,23 +40,24 @@ class Leaves:
         return self.bounds[-1][1]
 
     def vector(self, params: PyTree) -> Float[Array, " {self.size}"]:
-        """The chosen leaves as one float32 vector (float64 where the leaves are)."""
+        """The chosen leaves as one float32 vector, whatever type they have."""
         leaves = self.structure.flatten_up_to(params)
         chosen = [leaf for leaf, is_in in zip(leaves, self.is_chosen, strict=True) if is_in]
-        return jnp.concatenate([jnp.ravel(leaf) for leaf in chosen])
+        return jnp.concatenate([jnp.ravel(leaf).astype(jnp.float32) for leaf in chosen])
 
     def replace(self, params: PyTree, vector: Float[Array, " {self.size}"]) -> PyTree:
-        """`params` with the chosen leaves taken from the vector."""
+        """`params` with the chosen leaves taken from the vector, in the types they have."""
         parts = iter(zip(self.bounds, self.shapes, strict=True))
         leaves = self.structure.flatten_up_to(params)
         for place, is_in in enumerate(self.is_chosen):
             if is_in:
                 (start, stop), shape = next(parts)
-                leaves[place] = vector[start:stop].reshape(shape)
+                part = vector[start:stop].reshape(shape)
+                leaves[place] = part.astype(jnp.result_type(leaves[place]))
         return self.structure.unflatten(leaves)
 
     def mask(self, kept: Bool[Array, " {self.size}"], like: PyTree) -> PyTree:
-        """A pytree of ones and zeros to multiply `like` by; ones at leaves that are not chosen."""
+        """Ones and zeros to multiply `like` by, in its types; ones at leaves not chosen."""
         ones = jax.tree.map(jnp.ones_like, like)
         return self.replace(ones, kept.astype(jnp.float32))
 
@@ -62,7 +68,7 @@ def choose_leaves(params: PyTree, chosen: Chosen = None) -> Leaves:
     Parameters
     ----------
     params
-        A pytree of arrays.
+        A pytree of arrays, or of their shapes (`jax.ShapeDtypeStruct`).
     chosen
         None for floating-point leaves with two axes or more; or a function of a leaf's path (its
         keys joined by "/") and the leaf; or a pytree of bools with the structure of `params`.
@@ -70,8 +76,8 @@ def choose_leaves(params: PyTree, chosen: Chosen = None) -> Leaves:
     Raises
     ------
     ValueError
-        If nothing is chosen, a chosen leaf does not hold floating-point numbers, chosen leaves
-        differ in their type, or a pytree of bools does not fit.
+        If nothing is chosen, a chosen leaf does not hold floating-point numbers, or a pytree of
+        bools does not fit.
 
     Examples
     --------
@@ -82,7 +88,7 @@ def choose_leaves(params: PyTree, chosen: Chosen = None) -> Leaves:
     8
     """
     found, structure = jax.tree_util.tree_flatten_with_path(params)
-    paths = ["/".join(map(_word, path)) for path, _ in found]
+    paths = ["/".join(map(_word, path)) or "params" for path, _ in found]
     leaves = [leaf for _, leaf in found]
     if chosen is None:
         is_chosen = [_is_float(leaf) and np.ndim(leaf) >= 2 for leaf in leaves]
@@ -104,10 +110,7 @@ def choose_leaves(params: PyTree, chosen: Chosen = None) -> Leaves:
         )
     for path, leaf in kept:
         if not _is_float(leaf):
-            raise ValueError(f"{path} holds {np.asarray(leaf).dtype}; only floats can be pruned")
-    types = sorted({str(jnp.asarray(leaf).dtype) for _, leaf in kept})
-    if len(types) > 1:
-        raise ValueError(f"prunable leaves are of types {', '.join(types)}; cast them to one")
+            raise ValueError(f"{path} holds {jnp.result_type(leaf)}; only floats can be pruned")
     stops = np.cumsum([np.size(leaf) for _, leaf in kept]).tolist()
     return Leaves(
         structure=structure,

@@ -6,7 +6,6 @@ setting of them will do; it can miss settings, so it is a lower bound. The third
 accuracy, on a grid of sparsities.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
@@ -14,23 +13,29 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float64, PyTree
+from scipy import special
 
 from lottery_jax.core.leaves import Chosen, Leaves, choose_leaves
 from lottery_jax.pruning_limit.magnitude import num_removed, ranks, ranks_layerwise
-from lottery_jax.spectrum.batches import BatchLosses, Loss, evaluate_batches
+from lottery_jax.spectrum.batches import BatchLosses, Loss, compiled, evaluate_batches
 from lottery_jax.training.descent import descent
 
 Scope = Literal["global", "layerwise"]
 _LOOK_EVERY = 5  # passes
-_QUANTILE = 1.96  # of a 95 % normal interval
 
 
 class MeasuredLimit(NamedTuple):
-    """The largest fraction removed at which a rule still is met."""
+    """The largest fraction removed at which a rule still is met.
+
+    What `low` and `high` say depends on the rule. "one-shot": 95 % limits by Student's law, from
+    the spread over the batches that judge, linear in the loss. "reoptimised": the ends of the
+    bisection, the last fraction that met the rule and the first that did not; they say nothing of
+    other images, nor of what a longer optimisation would reach. "accuracy": the limit itself.
+    """
 
     rule: str  # "one-shot", "reoptimised" (a lower bound) or "accuracy"
     limit: float
-    low: float  # 95 % normal limits, by the spread over the batches that judge
+    low: float
     high: float
     threshold: float  # what the loss, or the accuracy, is compared with
     num_evaluations: int  # sparsities looked at
@@ -105,6 +110,11 @@ def one_shot_limit(
     resolution
         Of the bisection, which takes the loss to rise with the sparsity near its limit.
 
+    Returns
+    -------
+    The limit, and 95 % limits of what all images would give, by the spread over the batches: the
+    error of the mean change of the loss over the slope of that change. One batch gives 0 to 1.
+
     Raises
     ------
     ValueError
@@ -119,7 +129,13 @@ def one_shot_limit(
     0.29
     """
     pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
-    return _bisect("one-shot", pruned.values, pruned, epsilon, resolution)
+    found = _bisect(pruned.values, pruned, epsilon, resolution)
+    shares = pruned.num_examples / pruned.num_examples.sum()
+    below, above = _half_widths(found, shares, epsilon)
+    limit = pruned.share(found.met)
+    ends = max(limit - below, 0.0), min(limit + above, 1.0)
+    threshold = pruned.dense.mean + epsilon
+    return MeasuredLimit("one-shot", limit, *ends, threshold, len(found.changes) - 1)
 
 
 def reoptimised_limit(
@@ -138,7 +154,9 @@ def reoptimised_limit(
     """The limit with the kept weights optimised again, a lower bound of what is possible.
 
     A sparsity will do as soon as some network on the way of the optimisation, the pruned one at its
-    start included, has loss(network) <= loss(dense) + epsilon on the batches that judge.
+    start included, has loss(network) <= loss(dense) + epsilon on the batches that judge. Choosing
+    the network on these very batches leaves no honest error bar, so `low` and `high` are the ends
+    of the bisection.
 
     Parameters
     ----------
@@ -190,7 +208,10 @@ def reoptimised_limit(
         assert best is not None  # a path has its start
         return best
 
-    return _bisect("reoptimised", values, pruned, epsilon, resolution)
+    found = _bisect(values, pruned, epsilon, resolution)
+    low, high = pruned.share(found.met), pruned.share(found.exceeded or 1.0)
+    threshold = pruned.dense.mean + epsilon
+    return MeasuredLimit("reoptimised", low, low, high, threshold, len(found.changes) - 1)
 
 
 def accuracy_limit(
@@ -259,7 +280,10 @@ class _Pruned:
 
     def judge(self, params: PyTree) -> Float64[np.ndarray, " batch"]:
         """The mean of every batch."""
-        found = [_compiled(self._loss)(params, batch) for batch in self._batches]
+        found: list[Array] = []
+        for batch in self._batches:
+            found.append(compiled(self._loss)(params, batch))
+            jax.block_until_ready(found[-2:-1])  # no more than two batches are on the device
         return np.asarray(jax.device_get(found), np.float64)
 
     def excess(self, values: Float64[np.ndarray, " batch"]) -> float:
@@ -269,9 +293,7 @@ class _Pruned:
 
     def values(self, sparsity: float) -> Float64[np.ndarray, " batch"]:
         """The mean of every batch right after pruning."""
-        weights = self._leaves.vector(self._params)
-        pruned = jnp.where(self._kept(sparsity), weights, jnp.zeros((), weights.dtype))
-        return self.judge(self._leaves.replace(self._params, pruned))
+        return self.judge(_multiply(self._params, self.mask(sparsity)))
 
     def share(self, sparsity: float) -> float:
         """The fraction of the weights that a sparsity removes, rounded down to whole weights."""
@@ -289,20 +311,25 @@ class _Pruned:
         return self._ranks >= np.concatenate(counts)
 
 
+class _Bisected(NamedTuple):
+    """The ends of a bisection, and what was seen at all sparsities on the way."""
+
+    met: float
+    exceeded: float | None  # None where even removing everything meets the rule
+    changes: dict[float, Float64[np.ndarray, " batch"]]  # from the dense network
+
+
 def _bisect(
-    rule: str,
     values: Callable[[float], Float64[np.ndarray, " batch"]],
     pruned: _Pruned,
     epsilon: float,
     resolution: float,
-) -> MeasuredLimit:
+) -> _Bisected:
     """Halve [0, 1] until it is no longer than the resolution; its lower end meets the rule."""
     if isinstance(epsilon, bool) or not 0 < epsilon < np.inf:
         raise ValueError(f"{epsilon=} must be positive: the loss allowed above the dense one")
     _check_resolution(resolution)
-    shares = pruned.num_examples / pruned.num_examples.sum()
-    threshold = pruned.dense.mean + epsilon
-    changes = {0.0: np.zeros(len(shares))}
+    changes = {0.0: np.zeros(len(pruned.num_examples))}
 
     def exceeds(sparsity: float) -> bool:
         found = values(sparsity)
@@ -310,38 +337,41 @@ def _bisect(
         return bool(pruned.excess(found) > epsilon)
 
     if not exceeds(1.0):
-        return MeasuredLimit(rule, 1.0, 1.0, 1.0, threshold, 1)
+        return _Bisected(1.0, None, changes)
     steps = int(np.ceil(1 / resolution))
     low, high = 0, steps
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if exceeds(middle / steps) else (middle, high)
-    limit = pruned.share(low / steps)
-    half_width = _half_width(changes, low / steps, high / steps, shares, epsilon)
-    ends = max(limit - half_width, 0.0), min(limit + half_width, 1.0)
-    return MeasuredLimit(rule, limit, *ends, threshold, len(changes) - 1)
+    return _Bisected(low / steps, high / steps, changes)
 
 
-def _half_width(changes, low: float, high: float, shares, epsilon: float) -> float:
-    """Half of a 95 % interval: the error of the mean change over the slope of the change.
+def _half_widths(found: _Bisected, shares, epsilon: float) -> tuple[float, float]:
+    """How far 95 % limits lie below and above: the error of the mean change over its slope.
 
     The slope is that between the nearest sparsities that were looked at on either side and lie far
-    enough apart to differ.
+    enough apart to differ. Where everything can be removed, what is left of epsilon is allowed for.
     """
     if len(shares) < 2:
-        return 1.0
+        return 1.0, 1.0
+    changes, low, high = found.changes, found.met, found.exceeded or found.met
     spread = changes[high] - changes[high] @ shares
     error = float(np.sqrt(np.sum((shares * spread) ** 2) * len(shares) / (len(shares) - 1)))
+    reach = float(special.stdtrit(len(shares) - 1, 0.975)) * error
+    left = epsilon - float(changes[high] @ shares) if found.exceeded is None else 0.0
+    if reach < left:
+        return 0.0, 0.0
     looked = sorted(changes)
-    below = [part for part in looked if part <= low]
+    below = [part for part in looked if part <= low and part < high]
     above = [part for part in looked if part >= high]
     for distance in range(max(len(below), len(above))):
         first = below[max(len(below) - 1 - distance, 0)]
         last = above[min(distance, len(above) - 1)]
         rise = float((changes[last] - changes[first]) @ shares)
         if np.isfinite(rise) and rise > max(error, 0.1 * epsilon):
-            return _QUANTILE * error * (last - first) / rise
-    return 1.0
+            slope = rise / (last - first)
+            return (reach - left) / slope, reach / slope
+    return 1.0, 1.0
 
 
 def _check_resolution(resolution: float) -> None:
@@ -349,6 +379,6 @@ def _check_resolution(resolution: float) -> None:
         raise ValueError(f"{resolution=} must lie in (0, 1]: the step between two sparsities")
 
 
-@functools.lru_cache(maxsize=32)
-def _compiled(loss: Loss) -> Loss:
-    return jax.jit(loss)
+@jax.jit
+def _multiply(params: PyTree, mask: PyTree) -> PyTree:
+    return jax.tree.map(jnp.multiply, params, mask)

@@ -26,9 +26,18 @@ class BatchLosses(NamedTuple):
         return float(np.average(self.losses, weights=self.num_examples))
 
     @property
+    def num_compared(self) -> int:
+        """Batches of the largest number of examples, all but a smaller last one as a rule."""
+        return int(np.sum(self.num_examples == self.num_examples.max()))
+
+    @property
     def deviation(self) -> float:
-        """The standard deviation over batches."""
-        return float(np.std(self.losses))
+        """The standard deviation over the batches of the largest number of examples alone.
+
+        The mean of few examples scatters more than that of many, so a smaller last batch would tell
+        of its size.
+        """
+        return float(np.std(self.losses[self.num_examples == self.num_examples.max()]))
 
 
 def evaluate_batches(loss: Loss, params: PyTree, batches: Sequence[PyTree]) -> BatchLosses:
@@ -37,28 +46,34 @@ def evaluate_batches(loss: Loss, params: PyTree, batches: Sequence[PyTree]) -> B
     Raises
     ------
     ValueError
-        For no batches, a loss that is no scalar, or that is not finite at a batch; the message says
-        at which.
+        For no batches, a loss that is no floating-point scalar, or that is not finite at a batch;
+        the message says at which.
 
     Examples
     --------
-    >>> batches = [np.ones(3), np.ones(1)]
+    >>> batches = [np.ones(3), np.ones(3), np.ones(1)]
     >>> found = evaluate_batches(lambda w, batch: jnp.mean(w * batch), 2.0, batches)
-    >>> found.mean, found.deviation
-    (2.0, 0.0)
+    >>> found.mean, found.deviation, found.num_compared
+    (2.0, 0.0, 2)
     """
     check_batches(batches)
-    value_at = _compiled_loss(loss)
-    values = []
+    value_at = compiled(loss)
+    values: list[Array] = []
     for number, batch in enumerate(batches):
-        found = jax.eval_shape(loss, params, batch)
+        found = value_at.eval_shape(params, batch)
         shape = getattr(found, "shape", type(found).__name__)
         if shape != ():
             raise ValueError(
                 f"loss(params, batch) gives {shape=} at batch {number}; it must be a scalar, such "
                 "as the mean over the batch"
             )
+        if not jnp.issubdtype(found.dtype, jnp.floating):
+            raise ValueError(
+                f"loss(params, batch) gives {found.dtype} at batch {number}; it must be a "
+                "floating-point number, which can be differentiated"
+            )
         values.append(value_at(params, batch))
+        jax.block_until_ready(values[-2:-1])  # no more than two batches are on the device
     losses = np.asarray(jax.device_get(values), np.float64)
     for number, value in enumerate(losses):
         if not np.isfinite(value):
@@ -79,6 +94,10 @@ def check_batches(batches: Any) -> None:
     if len(batches) == 0:
         raise ValueError("there are no batches; pass at least one")
     for number, batch in enumerate(batches):
+        if not any(map(np.ndim, jax.tree.leaves(batch))):
+            raise ValueError(
+                f"batch {number} holds no array with an axis; the first axis counts examples"
+            )
         if num_examples(batch) == 0:
             raise ValueError(f"batch {number} holds no examples; leave it out")
 
@@ -90,7 +109,8 @@ def num_examples(batch: PyTree) -> int:
 
 # Cached, so that the same loss gives the same function, and jax compiles it once.
 @functools.lru_cache(maxsize=32)
-def _compiled_loss(loss: Loss) -> Loss:
+def compiled(loss: Loss) -> Any:
+    """`jax.jit` of a loss."""
     return jax.jit(loss)
 
 

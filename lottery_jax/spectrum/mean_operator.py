@@ -56,7 +56,7 @@ def mean_operator(
     if is_slow and keep == "data":
         batches, keep = [place(batch, mesh, axis=0) for batch in batches], "batch"
     if keep == "batch":
-        # A host-level product: what it needs stays with it, and it holds one batch at a time.
+        # A host-level product: what it needs stays with it, and it holds two batches at most.
         product = functools.partial(_streamed, linear, batches, total, mesh)
         return Operator(leaves.size, product, (vector, params), False, is_semidefinite)
     groups = [
@@ -151,12 +151,13 @@ def _add_function(result, function, share, vectors):
 
 
 def _streamed(linear, batches, total, mesh, arrays, vectors: Vectors) -> Vectors:
-    """One batch after the other; the next is on its way while this one is worked on."""
+    """One batch after the other; the next is on its way while this one is worked on, no more."""
     vector, params = arrays
     result = jnp.zeros_like(vectors)
     for batch in batches:
         share = np.float32(num_examples(batch) / total)
         placed = place(batch, mesh, axis=0)
+        jax.block_until_ready(result)  # or the host would send all batches ahead
         result = _add_batch(linear, result, vector, params, placed, share, vectors)
     return result
 

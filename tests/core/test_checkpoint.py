@@ -1,3 +1,5 @@
+import errno
+
 import numpy as np
 import pytest
 
@@ -41,6 +43,34 @@ def test_a_damaged_file_is_refused(tmp_path, end):
     (tmp_path / "a.npz").write_bytes(content[:end])
     with pytest.raises(CheckpointError, match="damaged"):
         load(tmp_path / "a.npz", "one")
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(CheckpointError, match=r"folder.npz cannot be read: Is a directory"):
+        load(tmp_path / "folder.npz", "one")
+    save(tmp_path / "a.npz", "one", ARRAYS)
+
+    def fail(*arguments, **options):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(np, "load", fail)
+    with pytest.raises(CheckpointError, match=r"a.npz cannot be read: Input/output error"):
+        load(tmp_path / "a.npz", "one")
+
+
+def test_any_flipped_byte_gives_the_arrays_or_one_clear_error(tmp_path):
+    save(tmp_path / "a.npz", "one", ARRAYS)
+    content = bytearray((tmp_path / "a.npz").read_bytes())
+    for place in range(0, len(content), 7):
+        changed = content.copy()
+        changed[place] ^= 0xFF
+        (tmp_path / "a.npz").write_bytes(changed)
+        try:
+            found = load(tmp_path / "a.npz", "one")
+        except CheckpointError:
+            continue
+        assert found is not None
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

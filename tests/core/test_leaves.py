@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lottery_jax.core import compat
 from lottery_jax.core.leaves import choose_leaves
 
 PARAMS = {
@@ -55,6 +56,32 @@ def test_an_nnx_state_is_a_pytree_like_any_other():
     assert np.allclose(leaves.vector(back), 2 * leaves.vector(state))
 
 
+@pytest.mark.parametrize("other", [jnp.float16, jnp.bfloat16, jnp.float64])
+def test_the_vector_is_float32_and_goes_back_in_the_types_of_the_leaves(other):
+    with compat.enable_x64():
+        params = {"a": jnp.ones((2, 2), other), "b": jnp.full((1, 2), 3, jnp.float32)}
+        leaves = choose_leaves(params)
+        vector = leaves.vector(params)
+        assert vector.dtype == jnp.float32
+        back = leaves.replace(params, 2 * vector)
+        mask = leaves.mask(jnp.array([True, False] * 3), params)
+        for tree in (back, mask):
+            assert (tree["a"].dtype, tree["b"].dtype) == (other, jnp.float32)
+        assert mask["a"].tolist() == [[1, 0], [1, 0]]
+        assert back["a"].tolist() == [[2, 2], [2, 2]]
+
+
+def test_shapes_are_as_good_as_arrays():
+    shapes = jax.eval_shape(lambda: PARAMS)
+    assert choose_leaves(shapes) == choose_leaves(PARAMS)
+    with pytest.raises(ValueError, match="n holds int32"):
+        choose_leaves({"n": jax.ShapeDtypeStruct((2, 2), jnp.int32)}, lambda path, leaf: True)
+
+
+def test_an_array_alone_has_a_path_to_print():
+    assert choose_leaves(jnp.ones((2, 2))).paths == ("params",)
+
+
 @pytest.mark.parametrize(
     ("params", "chosen", "message"),
     [
@@ -62,11 +89,7 @@ def test_an_nnx_state_is_a_pytree_like_any_other():
         ({}, None, "no leaves at all"),
         ({"n": jnp.ones((2, 2), jnp.int32)}, lambda path, leaf: True, "n holds int32"),
         ({"w": jnp.ones((2, 2))}, {"v": True}, "structure"),
-        (
-            {"a": jnp.ones((2, 2)), "b": jnp.ones((2, 2), jnp.bfloat16)},
-            None,
-            "types bfloat16, float32",
-        ),
+        (jnp.zeros(3), None, r"no prunable leaf among: params \(3,\)"),
     ],
 )
 def test_wrong_choices_are_named(params, chosen, message):

@@ -1,5 +1,7 @@
 """Products against dense matrices by jax.hessian, finite differences and plain NumPy sums."""
 
+from collections.abc import Sequence
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -7,8 +9,10 @@ import numpy as np
 import pytest
 from flax import nnx
 
+from lottery_jax.core import compat
 from lottery_jax.core.compat import make_mesh
 from lottery_jax.core.leaves import choose_leaves
+from lottery_jax.pruning_limit import measure
 from lottery_jax.spectrum import products
 from lottery_jax.spectrum.batches import evaluate_batches
 
@@ -211,7 +215,80 @@ def test_losses_by_batch_weigh_by_examples():
     everything = tuple(np.concatenate(parts) for parts in zip(*BATCHES, strict=True))
     assert found.mean == pytest.approx(float(loss(PARAMS, everything)), rel=1e-6)
     assert found.num_examples.tolist() == [8, 8, 3]
-    assert found.deviation == pytest.approx(np.std(found.losses))
+    assert found.deviation == pytest.approx(np.std(found.losses[:2]))  # the last is smaller
+    assert found.num_compared == 2
+
+
+def test_a_small_last_batch_leaves_the_deviation_as_it_is():
+    """Losses of images are the same law for all; the mean of 2 scatters 8 times that of 128."""
+    losses = rng.exponential(size=40 * 128 + 2).astype(np.float32)
+    whole = [losses[start : start + 128] for start in range(0, 40 * 128, 128)]
+
+    def mean(params, batch):
+        del params
+        return jnp.mean(batch)
+
+    alone = evaluate_batches(mean, PARAMS, whole)
+    beside = evaluate_batches(mean, PARAMS, [*whole, losses[-2:] + 5])
+    assert beside.deviation == alone.deviation == pytest.approx(128**-0.5, rel=0.4)
+    assert beside.mean > alone.mean
+
+
+class Watched(Sequence):
+    """Batches that note what is true whenever one is asked for."""
+
+    def __init__(self, batches, look):
+        self.batches, self.look, self.seen = batches, look, []
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, number):
+        if number < len(self.batches):
+            self.seen.append(self.look())
+        return self.batches[number]
+
+
+def test_a_gradient_holds_one_vector_whatever_the_number_of_batches():
+    params = {"w": jnp.ones((7, 31))}
+
+    def count():
+        return sum(array.shape == (7 * 31,) for array in jax.live_arrays())
+
+    def squares(params, batch):
+        return jnp.mean(jnp.matmul(batch, params["w"]) ** 2)
+
+    watched = Watched([np.ones((2, 7), np.float32)] * 12, count)
+    products.gradient(squares, params, watched, leaves=choose_leaves(params))
+    held = watched.seen[-12:]  # the last time that they are gone through
+    assert max(held) <= min(held) + 1
+
+
+def test_the_host_waits_for_the_batch_before_last(monkeypatch):
+    """A CPU works on small programs at once, so it is told by what the host waits for."""
+    params, waits = {"w": jnp.ones((2, 2))}, []
+    wait = jax.block_until_ready
+    monkeypatch.setattr(
+        jax,
+        "block_until_ready",
+        lambda tree: waits.append(len(jax.tree.leaves(tree))) or wait(tree),
+    )
+
+    def squares(params, batch):
+        return jnp.mean(jnp.matmul(batch, params["w"]) ** 2)
+
+    leaves = choose_leaves(params)
+    asked = [  # and how many times the batches are gone through after the loop in question
+        (lambda batches: evaluate_batches(squares, params, batches), 1),
+        (lambda batches: products.gradient(squares, params, batches, leaves=leaves), 0),
+        (lambda batches: products.hessian(squares, params, batches, keep="batch") @ jnp.eye(4), 0),
+        (lambda batches: measure.sweep(squares, params, batches, [0.5]), 0),
+    ]
+    for ask, later in asked:
+        watched = Watched([np.ones((2, 2), np.float32)] * 6, lambda: sum(waits))
+        ask(watched)
+        waited = watched.seen[: len(watched.seen) - 6 * later][-6:]
+        assert np.all(np.diff(waited)[1:] == 1)  # for one result between any two batches
 
 
 def test_a_loss_that_is_not_finite_says_at_which_batch():
@@ -231,11 +308,40 @@ def test_a_loss_that_is_not_finite_says_at_which_batch():
         ),
         (outputs, BATCHES, r"gives shape=\(8, 3\) at batch 0; it must be a scalar"),
         (lambda params, batch: (loss(params, batch), 1.0), BATCHES, "gives shape='tuple'"),
+        (lambda params, batch: jnp.int32(3), BATCHES, "gives int32 at batch 0; it must be a float"),
+        (loss, [np.float32(1)], "batch 0 holds no array with an axis"),
     ],
 )
 def test_wrong_input_is_one_clear_error(function, batches, message):
     with pytest.raises(ValueError, match=message):
         products.hessian(function, PARAMS, batches)
+
+
+@pytest.mark.parametrize("keep", ["linearized", "data", "batch"])
+@pytest.mark.parametrize("kind", [jnp.float16, jnp.bfloat16, jnp.float64])
+def test_parameters_of_other_types_have_float32_curvature(kind, keep):
+    """Squares of a sum: curvature 1/2 everywhere, exact in any of the types."""
+    with compat.enable_x64():
+        params = {"w": jnp.ones((2, 2), kind)}
+        batches = [np.ones(3, kind), np.ones(3, kind)]
+
+        def square(params, batch):
+            return jnp.mean(batch) * jnp.sum(params["w"]) ** 2 / 4
+
+        hessian = products.hessian(square, params, batches, keep=keep)
+        gauss = products.gauss_newton(
+            lambda params, batch: jnp.sum(params["w"]) * batch,
+            lambda out, batch: jnp.mean(out**2) / 4,
+            params,
+            batches,
+            keep=keep,
+        )
+        leaves = choose_leaves(params)
+        slope = products.gradient(square, params, batches, leaves=leaves)
+        assert slope.dtype == (hessian @ jnp.eye(4, dtype=jnp.float32)).dtype == jnp.float32
+        np.testing.assert_allclose(slope, 2, rtol=1e-2)
+        for found in (hessian, gauss):
+            np.testing.assert_allclose(matrix_of(found), 0.5, rtol=1e-2)
 
 
 def test_fisher_wants_one_loss_per_example():
