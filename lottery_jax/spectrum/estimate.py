@@ -22,6 +22,8 @@ _PROBES = 4
 # the run that found them are the smallest: they hardly lower the noise, and cost as much to read.
 _KEPT_SHARE = 0.5
 _FEWEST = 16
+# Probes advance side by side, and a product with so many vectors at once may take much memory.
+_MOST_PROBES = 16
 
 
 class Plan(NamedTuple):
@@ -41,14 +43,15 @@ class Plan(NamedTuple):
         """Bytes at the peak, besides the operator's own."""
         if not self.outlier_steps:
             return memory_of(size, vectors=self.probes, steps=self.steps)
-        # The basis is held while the outliers are mixed from it, and given up before the probes.
-        first = memory_of(size, steps=self.outlier_steps, num_outliers=self.outliers)
+        # The basis is held while the outliers are mixed from it, and given up before the probes
+        # run. These are drawn first, and what they start from is there to the end.
+        first = memory_of(size, steps=self.outlier_steps, num_outliers=self.outliers + self.probes)
         rest = memory_of(
             size,
             vectors=self.probes,
             steps=self.steps,
             keeps_basis=False,
-            num_outliers=self.outliers,
+            num_outliers=self.outliers + self.probes,
         )
         return max(first, rest)
 
@@ -75,7 +78,7 @@ def plan_products(size: int, products: int = 400, method: Method = "auto") -> Pl
         raise ValueError(f"{method=} must be 'auto', 'full' or 'deflated'")
     if method == "full" or (method == "auto" and size <= products // 2):
         steps = min(size, _FULL_STEPS, products // 2)
-        return Plan(0, 0, products // steps, steps)
+        return Plan(0, 0, min(products // steps, _MOST_PROBES), steps)
     outlier_steps = min(size, round(_OUTLIER_SHARE * products))
     return Plan(
         outlier_steps,
@@ -92,6 +95,7 @@ def estimate_spectrum(
     products: int = 400,
     method: Method = "auto",
     checkpoint: str | os.PathLike | None = None,
+    identity: str = "",
     memory_limit: int | None = None,
     mesh: Mesh | None = None,
 ) -> Spectrum:
@@ -112,6 +116,9 @@ def estimate_spectrum(
     checkpoint
         Path of a file that is written every 20 steps and from which a killed run goes on; the run
         for outliers has its own beside it, with the ending .outliers.
+    identity
+        Of the operator, such as a hash of weights and data, to be kept in the checkpoint. Without
+        it an operator is told from another by its first product.
     memory_limit
         Bytes; by default what is there. The operator's own arrays are not counted.
     mesh
@@ -125,6 +132,9 @@ def estimate_spectrum(
         For settings outside their ranges.
     FloatingPointError
         For a product that is not finite.
+    CheckpointError
+        Before the first step, for a checkpoint in a folder that does not exist, of another operator
+        or of other settings, or that is damaged.
 
     Notes
     -----
@@ -148,6 +158,8 @@ def estimate_spectrum(
         if plan.outlier_steps
         else "take method='deflated', which keeps a basis for one vector alone, or fewer products",
     )
+    if checkpoint is not None:
+        resume.check_folder(checkpoint)
     probes = blocks.rademacher(keys.chunk(key, 0), plan.probes, operator.size)
     common = {
         "size": operator.size,
@@ -155,22 +167,28 @@ def estimate_spectrum(
         "is_semidefinite": operator.is_semidefinite,
     }
     if not plan.outlier_steps:
-        run = resume.run(operator, probes, plan.steps, mesh=mesh, path=checkpoint)
+        run = resume.run(
+            operator, probes, plan.steps, mesh=mesh, path=checkpoint, identity=identity
+        )
         return quadrature.spectrum_of(lanczos.coefficients(run), **common)
     start = blocks.rademacher(keys.chunk(key, 1), 1, operator.size)
     beside = None if checkpoint is None else f"{os.fspath(checkpoint)}.outliers"
-    first = resume.run(operator, start, plan.outlier_steps, mesh=mesh, path=beside)
+    first = resume.run(
+        operator, start, plan.outlier_steps, mesh=mesh, path=beside, identity=identity
+    )
     outliers = deflation.outliers_of(first, at_most=plan.outliers)
     cut = first.cut
     del first  # its basis
+    probes = deflation.project_off(outliers, probes, cut)
     run = resume.run(
         operator,
-        deflation.project_off(outliers, probes, cut),
+        probes,
         plan.steps,
         keeps_basis=False,
         outliers=outliers.vectors,
         mesh=mesh,
         path=checkpoint,
+        identity=identity,
     )
     return quadrature.spectrum_of(
         lanczos.coefficients(run),
@@ -186,6 +204,7 @@ def spectrum_from(
     *,
     steps: int,
     checkpoint: str | os.PathLike | None = None,
+    identity: str = "",
     memory_limit: int | None = None,
     mesh: Mesh | None = None,
 ) -> Spectrum:
@@ -199,7 +218,7 @@ def spectrum_from(
         One vector for each row, not zero.
     steps
         Products for each vector, at least 1; more than D are not taken.
-    checkpoint, memory_limit, mesh
+    checkpoint, identity, memory_limit, mesh
         As for `estimate_spectrum`.
 
     Raises
@@ -223,7 +242,7 @@ def spectrum_from(
     steps = min(steps, operator.size)
     needed = memory_of(operator.size, vectors=len(starts), steps=steps)
     check_memory(needed, memory_limit, way_out="take fewer steps, or fewer vectors at a time")
-    run = resume.run(operator, starts, steps, mesh=mesh, path=checkpoint)
+    run = resume.run(operator, starts, steps, mesh=mesh, path=checkpoint, identity=identity)
     return quadrature.spectrum_of(
         lanczos.coefficients(run),
         size=operator.size,

@@ -1,4 +1,4 @@
-"""A killed run goes on to the same bits, and takes the memory that was said."""
+"""A killed run goes on to the same bits, and nothing else does; memory is what was said."""
 
 import os
 import signal
@@ -6,8 +6,15 @@ import subprocess
 import sys
 import time
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
+
+from lottery_jax.core import checkpoint, keys
+from lottery_jax.core.checkpoint import CheckpointError
+from lottery_jax.spectrum import diagonal, estimate, estimate_spectrum, resume, spectrum_from
+from lottery_jax.spectrum.memory import memory_of
+from lottery_jax.spectrum.operator import Operator
 
 RUN = """
 import sys, time
@@ -81,3 +88,132 @@ def test_the_peak_is_what_was_stated(size, steps):
     # What programs and threads take beside arrays does not grow with D.
     assert peak <= stated + 60e6
     assert peak >= 0.75 * stated
+
+
+SIZE = 20_000
+VALUES = np.arange(1, SIZE + 1) ** -1.5
+# Of another network of the same shapes, of one trained a little longer, and of a sharper one.
+OTHERS = {
+    "reversed": 1 / np.arange(SIZE, 0, -1.0),
+    "nearly": VALUES * np.random.default_rng(0).uniform(0.8, 1.2, SIZE),
+    "a hundredth": VALUES * np.random.default_rng(1).uniform(0.99, 1.01, SIZE),
+    "sharper": VALUES * np.where(np.arange(SIZE) == 0, 3, 1),
+}
+
+
+def spectrum_at(path, values=VALUES, **settings):
+    of = diagonal(jnp.asarray(values, jnp.float32))
+    return estimate_spectrum(of, key=keys.root(0), products=100, checkpoint=path, **settings)
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_checkpoints_of_another_operator_are_refused(tmp_path, other):
+    path = tmp_path / "run"
+    spectrum_at(path)
+    with pytest.raises(CheckpointError, match=r"run\.outliers belongs to another operator"):
+        spectrum_at(path, OTHERS[other])
+    path.unlink()  # as after a kill before the probes
+    with pytest.raises(CheckpointError, match=r"run\.outliers belongs to another operator"):
+        spectrum_at(path, OTHERS[other])
+
+
+@pytest.mark.parametrize("other", ["reversed", "nearly", "a hundredth"])
+def test_checkpoints_of_the_probes_tell_operators_themselves(tmp_path, other):
+    path, starts = tmp_path / "run", jnp.asarray(signs())
+    vectors = np.zeros((1, SIZE, 1), np.float32)
+    vectors[0, 0] = 1  # the first eigenvector, which is projected off
+    settings = {"keeps_basis": False, "outliers": cut_like(vectors), "path": path}
+    starts = starts.at[:, 0].set(np.float32(0))
+    run_of = lambda values, steps: resume.run(  # noqa: E731
+        diagonal(jnp.asarray(values, jnp.float32)), starts, steps, **settings
+    )
+    run_of(VALUES, 4)
+    with pytest.raises(CheckpointError, match="another operator"):
+        run_of(OTHERS[other], 6)
+    # What lies along the outliers is not for this file to say. Rounding is no other operator.
+    assert run_of(OTHERS["sharper"], 5).num_steps == 5
+    assert run_of(VALUES * (1 + 1e-6 * np.sin(np.arange(SIZE))), 6).num_steps == 6
+
+
+def signs():
+    return np.random.default_rng(2).choice(np.array([-1, 1], np.float32), (2, SIZE))
+
+
+def cut_like(vectors):
+    """The blocks of 3 x 6,667 into which 20,000 entries are cut."""
+    padded = np.zeros((3 * 6667, 1), np.float32)
+    padded[:SIZE] = vectors[0]
+    return jnp.asarray(padded.reshape(3, 6667, 1))
+
+
+def test_checkpoints_of_another_identity_are_refused(tmp_path):
+    path = tmp_path / "run"
+    plain = spectrum_at(path, identity="weights 1")
+    with pytest.raises(CheckpointError, match="another run"):
+        spectrum_at(path, identity="weights 2")
+    (tmp_path / "run.outliers").rename(tmp_path / "moved")
+    path.unlink()
+    starts = jnp.asarray(signs())
+    of = diagonal(jnp.asarray(VALUES, jnp.float32))
+    spectrum_from(of, starts, steps=2, checkpoint=path, identity="weights 1")
+    with pytest.raises(CheckpointError, match="another run"):
+        spectrum_from(of, starts, steps=2, checkpoint=path, identity="weights 2")
+    path.unlink()
+    (tmp_path / "moved").rename(tmp_path / "run.outliers")
+    again = spectrum_at(path, identity="weights 1")
+    np.testing.assert_array_equal(again.nodes, plain.nodes)
+
+
+def test_what_is_not_finite_is_never_kept(tmp_path):
+    path, calls = tmp_path / "run", []
+
+    def product(values, vectors):
+        calls.append(1)
+        return values[None] * vectors * np.float32(np.nan if len(calls) > 9 else 1)
+
+    starts = jnp.asarray(signs()[:, :60])
+    host = Operator(60, product, jnp.arange(60, dtype=jnp.float32), False, False)
+    with pytest.raises(FloatingPointError, match="not finite"):
+        resume.run(host, starts, 20, path=path, every=4)
+    sound = host._replace(product=lambda values, vectors: values[None] * vectors)
+    of = diagonal(jnp.arange(60, dtype=jnp.float32))
+    resumed, whole = resume.run(sound, starts, 20, path=path), resume.run(of, starts, 20)
+    np.testing.assert_allclose(
+        np.stack(resumed.diagonal), np.stack(whole.diagonal), rtol=0, atol=60 * 2e-5
+    )
+    path.unlink()
+    calls.extend([1] * 9)  # from the first product on
+    with pytest.raises(FloatingPointError, match="not finite"):
+        resume.run(host, starts, 20, path=path, every=4)
+    assert not path.exists()
+
+
+def test_a_mark_that_is_no_number_is_refused(tmp_path, monkeypatch):
+    path, of = tmp_path / "run", diagonal(jnp.arange(60, dtype=jnp.float32))
+    starts = jnp.asarray(signs()[:, :60])
+    save = checkpoint.save
+    spoil = lambda path, identity, arrays: save(  # noqa: E731
+        path, identity, {**arrays, "mark": np.full_like(arrays["mark"], np.nan)}
+    )
+    monkeypatch.setattr(checkpoint, "save", spoil)
+    resume.run(of, starts, 4, path=path)
+    with pytest.raises(CheckpointError, match="another operator"):
+        resume.run(of, starts, 6, path=path)
+
+
+def test_a_missing_folder_is_named_before_the_first_step(tmp_path):
+    path, calls = tmp_path / "missing" / "run", []
+    host = Operator(60, lambda _, vectors: calls.append(1) or vectors, (), False, False)
+    with pytest.raises(CheckpointError, match="missing/run does not exist"):
+        estimate_spectrum(host, key=keys.root(0), checkpoint=path)
+    with pytest.raises(CheckpointError, match="missing/run does not exist"):
+        spectrum_from(host, jnp.ones((1, 60), jnp.float32), steps=2, checkpoint=path)
+    assert calls == []
+
+
+def test_probes_are_counted_and_few_at_once():
+    plan = estimate.plan_products(10**6, 400)
+    held = memory_of(10**6, steps=plan.outlier_steps, num_outliers=plan.outliers)
+    assert plan.memory(10**6) >= held + 4 * 10**6 * plan.probes
+    for size in (1, 2, 7, 30, 100):
+        assert estimate.plan_products(size, 400, "full").probes <= 16
