@@ -268,11 +268,12 @@ def test_the_host_waits_for_the_batch_before_last(monkeypatch):
     """A CPU works on small programs at once, so it is told by what the host waits for."""
     params, waits = {"w": jnp.ones((2, 2))}, []
     wait = jax.block_until_ready
-    monkeypatch.setattr(
-        jax,
-        "block_until_ready",
-        lambda tree: waits.append(len(jax.tree.leaves(tree))) or wait(tree),
-    )
+
+    def noted(tree):
+        waits.append(len(jax.tree.leaves(tree)))
+        return wait(tree)
+
+    monkeypatch.setattr(jax, "block_until_ready", noted)
 
     def squares(params, batch):
         return jnp.mean(jnp.matmul(batch, params["w"]) ** 2)
