@@ -89,6 +89,8 @@ def test_extreme_eigenvalues(widths):
     assert abs(spectrum.smallest / exact[0] - 1) < 1e-4
     # What is stated of memory counts on this.
     assert 0 < len(spectrum.outliers) <= estimate.plan_products(len(matrix)).outliers
+    # The probes stay off the outliers: those that come back by rounding would be seen again.
+    assert np.abs(spectrum.rules.gauss.nodes).max() < 0.5 * np.abs(exact).max()
     rounding = 1e-6 * exact[-1]
     assert np.abs(exact - spectrum.largest).min() <= spectrum.largest_error + rounding
     assert np.abs(exact - spectrum.smallest).min() <= spectrum.smallest_error + rounding
