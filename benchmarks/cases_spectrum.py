@@ -69,11 +69,11 @@ def _compare(case, kind, examples, scale):
                 out = multiply(operator.arrays, start)
             jax.block_until_ready(out)
 
-    def rival(name, run, note=""):
+    def rival(name, run, note="", factor=2.0):
         def answers():
             return shares(*run())
 
-        return Rival(name, answers, units, _agree(note), rounds=1 if kind == "cnn" else 3)
+        return Rival(name, answers, units, _agree(note, factor), rounds=1 if kind == "cnn" else 3)
 
     torch_problem = (kind, jax.tree.map(np.asarray, params), images, labels)
     yield from compare(
@@ -96,7 +96,13 @@ def _compare(case, kind, examples, scale):
             *needs(
                 "curvlinops",
                 "curvlinops",
-                lambda: rival("curvlinops", theirs.curvlinops(torch_problem, **fewer)),
+                lambda: rival(
+                    "curvlinops",
+                    theirs.curvlinops(torch_problem, **fewer),
+                    # Outliers that have converged come again, and take weight from the rest.
+                    note="without reorthogonalisation; ",
+                    factor=4.0,
+                ),
             ),
         ],
         rounds=1 if scale == "quick" or kind == "cnn" else 3,
@@ -107,14 +113,14 @@ def _share(c):
     return lambda values: np.abs(values) / (c + np.abs(values))
 
 
-def _agree(note):
+def _agree(note, factor):
     def agree(ours, found) -> Checked:
         values, errors = ours
         differences = [f"{100 * (f / v - 1):+.1f} %" for f, v in zip(found, values, strict=True)]
         stated = ", ".join(f"{100 * e / v:.1f} %" for e, v in zip(errors, values, strict=True))
         text = f"its shares less ours: {', '.join(differences)} (ours ± {stated})"
-        # Their noise is not known: by a factor of two is wrong, less is what the note says.
-        close = all(0.5 < f / v < 2 for f, v in zip(found, values, strict=True))
+        # Their noise is not known: by the factor is wrong, less is what the note says.
+        close = all(1 / factor < f / v < factor for f, v in zip(found, values, strict=True))
         return Checked(len(values), close, f"{note}{text}")
 
     return agree

@@ -71,6 +71,7 @@ def curvlinops(problem, *, probes: int, steps: int) -> Run:
     )
 
     def run():
+        torch.manual_seed(0)
         pairs = [fast_lanczos(matrix, steps) for _ in range(probes)]
         values = np.stack([values.double().numpy() for values, _ in pairs])
         return values, np.stack([vectors[0].double().numpy() ** 2 for _, vectors in pairs])
