@@ -86,7 +86,10 @@ def make_parser(perform: Mapping[str, Command]) -> argparse.ArgumentParser:
         "--epsilon", type=_epsilon, default="deviation", metavar="E", help="a loss, or: deviation"
     )
     command.add_argument(
-        "--negative", choices=("abs", "flat"), default="abs", help="eigenvalues; default: abs"
+        "--negative",
+        choices=("abs", "flat", "gauss_newton"),
+        default="abs",
+        help="eigenvalues; default: abs",
     )
     command.add_argument(
         "--products", type=int, metavar="N", help="of the curvature, for its spectrum"

@@ -10,17 +10,22 @@ import sys
 import time
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax import cli
+from lottery_jax import cli, training
 from lottery_jax.core import keys
+from lottery_jax.core.records import Records
 from lottery_jax.limit import network, network_rows
+from lottery_jax.spectrum.products import gauss_newton
 from lottery_jax.training import Recipe
 
 SMALL = network.Setup(
     hidden=(8,), recipe=Recipe(0.1, l1=1e-3, epochs=4), products=40, passes=(2,), points=5
 )
+NOTED: dict = {"losses": 0, "batches": []}  # losses made, sizes of batches swept over in a run
 FILES = {"limit.csv", "limit_sweep.csv", "limit_layers.csv", "limit.jsonl", "limit.png"}
 
 
@@ -44,8 +49,20 @@ def small(monkeypatch):
 def finished(tmp_path_factory):
     """The folder of one run, and what it printed."""
     folder = tmp_path_factory.mktemp("limit")
+    split_loss, sweep = network_rows.split_loss, network_rows.measuring.sweep
+
+    def noted_loss(*arguments):
+        NOTED["losses"] += 1
+        return split_loss(*arguments)
+
+    def noted_sweep(mean, params, batches, *arguments, **options):
+        NOTED["batches"].extend(len(labels) for _, labels in batches)
+        return sweep(mean, params, batches, *arguments, **options)
+
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(io.StringIO()) as out:
         patch.setattr(network, "QUICK", SMALL)
+        patch.setattr(network_rows, "split_loss", noted_loss)
+        patch.setattr(network_rows.measuring, "sweep", noted_sweep)
         assert cli.main(["limit", "--quick", "--silent", "--out", str(folder)]) == 0
     return folder, out.getvalue()
 
@@ -90,15 +107,90 @@ def test_a_second_run_trains_and_measures_nothing(lottery, finished, monkeypatch
     assert (folder / "limit.jsonl").read_bytes() == kept
 
 
-def test_other_settings_are_another_run():
-    others = [
-        SMALL._replace(recipe=SMALL.recipe._replace(l1=1e-4)),
-        SMALL._replace(hidden=(9,)),
+def test_other_settings_are_another_run_and_only_some_train_again():
+    trains = [SMALL._replace(recipe=SMALL.recipe._replace(l1=1e-4)), SMALL._replace(hidden=(9,))]
+    asks = [
         SMALL._replace(epsilon=0.1),
         SMALL._replace(products=41),
+        SMALL._replace(points=7),
+        SMALL._replace(passes=(3,)),
     ]
-    names = {network.identity(setup, keys.root(0)) for setup in (SMALL, *others)}
-    assert len(names | {network.identity(SMALL, keys.root(1))}) == 6
+
+    def names(of):
+        found = {of(setup, keys.root(0)) for setup in (SMALL, *trains, *asks)}
+        return len(found | {of(SMALL, keys.root(1))})
+
+    assert names(network.identity) == 8
+    assert names(network.training_identity) == 4
+
+
+def test_functions_are_made_once_and_images_come_in_small_batches(finished):
+    """Every function made anew would be compiled anew; all images at once would not fit."""
+    del finished
+    assert NOTED["losses"] == 1
+    assert max(NOTED["batches"]) == 512
+
+
+@pytest.fixture(scope="module")
+def briefly():
+    """A network, how it is after a few epochs, and the digits."""
+    dataset, model = network.load(SMALL)
+    return model, training.fit(keys.root(3), model, SMALL.recipe, dataset, progress=False), dataset
+
+
+def test_results_and_spectra_are_named_by_the_weights(briefly, tmp_path):
+    model, state, dataset = briefly
+    trained = network_rows.judged(model, state, dataset)
+    moved = jax.tree.map(lambda leaf: leaf * 1.5, state.params)
+    other = network_rows.judged(model, state._replace(params=moved), dataset)
+    again = network_rows.judged(model, state, dataset)
+    assert trained.digest == again.digest != other.digest
+    records = Records(tmp_path / "limit.jsonl")
+    first, second = (
+        network_rows.sweep_rows(each, points=2, records=records) for each in (trained, other)
+    )
+    assert first[0].train_loss != second[0].train_loss
+    assert network_rows.sweep_rows(again, points=2, records=records) == first
+
+
+def test_held_out_rows_are_judged_by_held_out_images(briefly):
+    model, state, dataset = briefly
+    trained = network_rows.judged(model, state, dataset)
+    rows = network_rows.measured_rows(trained, epsilon=0.1, batch=128, passes=())
+    limits = {row.name: (row.removed, row.low, row.high) for row in rows}
+    images = {
+        "held-out": (dataset.test_images, dataset.test_labels),
+        "training": (dataset.train_images, dataset.train_labels),
+    }
+    for judge, given in images.items():
+        batches = network_rows.cut(*given, 32)
+        loss = training.loss(model, state.state)
+        direct = network_rows.measuring.one_shot_limit(loss, state.params, batches, epsilon=0.1)
+        assert limits[f"one-shot, {judge} loss"] == (direct.limit, direct.low, direct.high)
+    assert limits["one-shot, held-out loss"] != limits["one-shot, training loss"]
+
+
+def test_gauss_newton_is_the_curvature_that_is_asked_for(briefly, monkeypatch):
+    trained = network_rows.judged(*briefly)
+    setup = SMALL._replace(negative="gauss_newton", products=16, examples=256)
+    taken: list = []
+
+    def take(*given, **options):
+        taken.extend([*given, options])
+        raise LookupError
+
+    monkeypatch.setattr(network, "predict", take)
+    with pytest.raises(LookupError):
+        network.predict_trained(setup, trained, key=keys.root(0))
+    loss, params, batches, options = taken
+    assert options["negative"] == "gauss_newton"
+    direct = training.loss(briefly[0], briefly[1].state)
+    matrix = gauss_newton(loss.outputs, loss.of_outputs, params, batches)
+    vector = jnp.ones((1, matrix.size))
+    assert float(jnp.vdot(vector, matrix @ vector)) > 0
+    batch = jax.tree.map(jnp.asarray, batches[0])
+    assert float(loss(params, batch)) == float(direct(params, batch))
+    assert [len(labels) for _, labels in batches] == [128, 128]
 
 
 @pytest.mark.parametrize(
@@ -117,6 +209,8 @@ def test_other_settings_are_another_run():
         (["--batch", "5000"], "batch=5000 must lie between 1 and 1442"),
         (["--products", "1"], "products=1 must be 16 or more"),
         (["--negative", "none"], "invalid choice: 'none'"),
+        (["--examples", "100"], "compares whole batches of 128 images, of which 100 images make 0"),
+        (["--batch", "1000"], "of which 1442 images make 1; take 2000 images or more"),
         (["--seed", "-1"], "seed=-1"),
     ],
 )
@@ -135,6 +229,10 @@ def test_dry_run_says_what_would_be_run(lottery, tmp_path, monkeypatch):
     code, out, _ = lottery("limit", "--dry-run")
     assert code == 0
     assert "100 epochs of 12 batches of 128" in out
+    for examples, batches in (("100000", 12), ("300", 3)):
+        _, out, _ = lottery("limit", "--dry-run", "--examples", examples)
+        assert f"each a pass over {batches} batches" in out
+    assert lottery("limit", "--dry-run", "--examples", "100", "--epsilon", "0.1")[0] == 0
     assert list(tmp_path.iterdir()) == []
 
 

@@ -98,11 +98,12 @@ def measure(
 
 def _rows(setup: network.Setup, key: PRNGKeyArray, progress: Any) -> list[Row]:
     dataset, model = network.load(setup)
-    stream = keys.stream(key, network.identity(setup, key))
-    trained = training.fit(keys.chunk(stream, 0), model, setup.recipe, dataset, progress=progress)
-    limit = network.predict_trained(setup, model, trained, dataset, key=keys.chunk(stream, 1))
+    stream = keys.stream(key, network.training_identity(setup, key))
+    state = training.fit(keys.chunk(stream, 0), model, setup.recipe, dataset, progress=progress)
+    trained = network_rows.judged(model, state, dataset)
+    limit = network.predict_trained(setup, trained, key=keys.chunk(stream, 1))
     found = training.evaluate(
-        model, trained.params, trained.state, dataset.test_images, dataset.test_labels
+        model, state.params, state.state, dataset.test_images, dataset.test_labels
     )
     told: list[Any] = [
         "-".join(map(str, setup.hidden or ())),
@@ -115,12 +116,7 @@ def _rows(setup: network.Setup, key: PRNGKeyArray, progress: Any) -> list[Row]:
     ]
     limits = network_rows.predicted_rows(limit)
     limits += network_rows.measured_rows(
-        model,
-        trained,
-        dataset,
-        epsilon=limit.epsilon,
-        batch=setup.recipe.batch,
-        passes=setup.passes,
+        trained, epsilon=limit.epsilon, batch=setup.recipe.batch, passes=setup.passes
     )
     return [Row(*[*told, *row[:5]]) for row in limits]
 

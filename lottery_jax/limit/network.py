@@ -15,14 +15,15 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax import data, models, training
 from lottery_jax.core import keys
-from lottery_jax.core.leaves import choose_leaves
 from lottery_jax.core.records import Records
 from lottery_jax.data import Dataset
 from lottery_jax.limit.network_rows import (
     LayerRow,
     LimitRow,
     SweepRow,
+    Trained,
     cut,
+    judged,
     measured_rows,
     predicted_rows,
     sweep_rows,
@@ -31,6 +32,7 @@ from lottery_jax.models import Model
 from lottery_jax.pruning_limit.predicting import predict
 from lottery_jax.pruning_limit.prediction import PruningLimit
 from lottery_jax.training import Recipe
+from lottery_jax.training.recipe import check_recipe
 
 
 class Setup(NamedTuple):
@@ -110,41 +112,46 @@ def measure(setup: Setup, *, key: PRNGKeyArray, folder: Path, progress: Any = Tr
     """
     dataset, model = load(setup)
     records = Records(folder / "limit.jsonl")
-    name = identity(setup, key)
-    key = keys.stream(key, name)
-    trained = training.fit(
-        keys.chunk(key, 0),
+    name = training_identity(setup, key)
+    stream = keys.stream(key, name)
+    state = training.fit(
+        keys.chunk(stream, 0),
         model,
         setup.recipe,
         dataset,
         checkpoint=folder / f"training-{name}.npz",
         progress=progress,
     )
-    limit = predict_trained(
-        setup, model, trained, dataset, key=keys.chunk(key, 1), folder=folder, name=name
-    )
-    network = (model, trained, dataset)
+    trained = judged(model, state, dataset)
+    limit = predict_trained(setup, trained, key=keys.chunk(stream, 1), folder=folder)
     measured = measured_rows(
-        *network,
+        trained,
         epsilon=limit.epsilon,
         batch=setup.recipe.batch,
         passes=setup.passes,
         records=records,
-        run=name,
     )
     layers = limit.layers(limit.limits["displacement"].limit)
     return Result(
-        title=_title(setup, model, trained, dataset),
+        title=_title(setup, model, limit.size, dataset),
         told="\n".join(limit.summary()),
         limits=[*predicted_rows(limit), *measured],
-        sweep=sweep_rows(*network, points=setup.points, records=records, run=name),
+        sweep=sweep_rows(trained, points=setup.points, records=records),
         layers=[LayerRow(row.path, row.size, row.removed, row.sparsity) for row in layers],
     )
 
 
 def load(setup: Setup) -> tuple[Dataset, Model]:
-    """The data and the network of a setup; raises ValueError where they do not fit."""
+    """The data and the network of a setup; raises ValueError where they or settings do not fit."""
     dataset = data.load(setup.data)
+    check_recipe(setup.recipe, len(dataset.train_images))
+    batch, used = setup.recipe.batch, num_used(setup, dataset)
+    if setup.epsilon == "deviation" and used < 2 * batch:
+        raise ValueError(
+            f'epsilon="deviation" compares whole batches of {batch} images, of which {used} images '
+            f"make {used // batch}; take {2 * batch} images or more, smaller batches, or a number "
+            "as epsilon"
+        )
     model = models.build(
         setup.model,
         input_shape=dataset.image_shape,
@@ -154,32 +161,50 @@ def load(setup: Setup) -> tuple[Dataset, Model]:
     return dataset, model
 
 
+def num_used(setup: Setup, dataset: Dataset) -> int:
+    """Training images that give the curvature and epsilon."""
+    images = len(dataset.train_images)
+    return images if setup.examples is None else min(setup.examples, images)
+
+
 def identity(setup: Setup, key: PRNGKeyArray) -> str:
-    """16 hexadecimal digits for everything that the result depends on."""
-    told = [setup._asdict(), setup.recipe._asdict(), keys.STREAM_VERSION, keys.describe(key)]
-    return hashlib.sha256(json.dumps(["limit", *told]).encode()).hexdigest()[:16]
+    """16 hexadecimal digits for all that is asked of a run; version 2 of what is computed from it.
+
+    Examples
+    --------
+    >>> len(identity(QUICK, keys.root(0)))
+    16
+    """
+    return _hash("limit 2", setup._asdict(), keys.STREAM_VERSION, keys.describe(key))
+
+
+def training_identity(setup: Setup, key: PRNGKeyArray) -> str:
+    """The same for all that the trained weights depend on: what is asked of them trains nothing."""
+    of_training = [setup.data, setup.model, setup.hidden, setup.recipe._asdict()]
+    return _hash("training 2", of_training, keys.STREAM_VERSION, keys.describe(key))
 
 
 def predict_trained(
-    setup: Setup,
-    model: Model,
-    trained: training.TrainState,
-    dataset: Dataset,
-    *,
-    key: PRNGKeyArray,
-    folder: Path | None = None,
-    name: str = "",
+    setup: Setup, trained: Trained, *, key: PRNGKeyArray, folder: Path | None = None
 ) -> PruningLimit:
-    """The predicted limit of a trained network, from its training images."""
+    """The predicted limit of a trained network, from its training images.
+
+    The checkpoint of the spectrum in `folder` is named by the weights and all else that makes it.
+    """
     images, labels = (
-        each[: setup.examples] for each in (dataset.train_images, dataset.train_labels)
+        each[: setup.examples]
+        for each in (trained.dataset.train_images, trained.dataset.train_labels)
     )
-    batches = cut(images, labels, setup.recipe.batch)
-    loss: Any = training.loss(model, trained.state)
+    matrix = "gauss_newton" if setup.negative == "gauss_newton" else "hessian"
+    name = _hash(
+        trained.digest,
+        [trained.dataset.name, setup.examples, setup.recipe.batch, matrix, setup.products],
+        keys.describe(key),
+    )
     return predict(
-        loss,
+        trained.loss,
         trained.params,
-        batches,
+        cut(images, labels, setup.recipe.batch),
         key=key,
         epsilon=setup.epsilon,  # type: ignore[arg-type]
         negative=setup.negative,  # type: ignore[arg-type]
@@ -188,8 +213,11 @@ def predict_trained(
     )
 
 
-def _title(setup, model, trained, dataset) -> str:
-    size = choose_leaves(trained.params).size
+def _hash(*told: Any) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:16]
+
+
+def _title(setup, model, size, dataset) -> str:
     name = "mlp " + "-".join(map(str, setup.hidden)) if setup.hidden else model.name
     recipe = setup.recipe
     return (

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from lottery_jax import models
-from lottery_jax.limit.network import Result, Setup, load
+from lottery_jax.limit.network import Result, Setup, load, num_used
 from lottery_jax.report.tables import format_table, write_rows
-from lottery_jax.training.recipe import check_recipe
 
 FILES = ("limit.csv", "limit_sweep.csv", "limit_layers.csv", "limit.jsonl", "limit.png")
 
@@ -13,9 +12,9 @@ FILES = ("limit.csv", "limit_sweep.csv", "limit_layers.csv", "limit.jsonl", "lim
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it; raises ValueError for settings it would refuse."""
     dataset, model = load(setup)
-    recipe = check_recipe(setup.recipe, len(dataset.train_images))
-    images = len(dataset.train_images)
-    batches, used = (-(-count // recipe.batch) for count in (images, setup.examples or images))
+    recipe = setup.recipe
+    counts = len(dataset.train_images), num_used(setup, dataset)
+    batches, used = (-(-count // recipe.batch) for count in counts)
     return (
         f"{model.name} with {models.count_parameters(model)} parameters on {dataset.name}: "
         f"{recipe.epochs} epochs of {batches} batches of {recipe.batch}; about "
@@ -67,8 +66,9 @@ def _reading(result: Result) -> str:
                 f"{abs(nearest.removed - row.removed):.3f}"
             )
     lines.append(
+        "one-shot, measured: low and high are 95 % limits by the spread over images.\n"
         "reoptimised, measured: some network on the way is within epsilon, a lower bound, which\n"
-        "rises with the passes."
+        "rises with the passes; low is the last sparsity that was met, high the first that was not."
     )
     return "\n".join([*lines, "Masks alone do not make a network faster."])
 

@@ -1,9 +1,11 @@
 """The limits of one network as rows, predicted and measured by every rule, and its curves."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
@@ -15,8 +17,10 @@ from lottery_jax.models import Model
 from lottery_jax.pruning_limit import measure as measuring
 from lottery_jax.pruning_limit.measure import MeasuredLimit
 from lottery_jax.pruning_limit.prediction import PruningLimit
+from lottery_jax.spectrum.products import SplitLoss
 
 Batches = list[tuple[np.ndarray, np.ndarray]]
+_AT_ONCE = 512  # images evaluated at a time where the size of batches says nothing
 
 
 class LimitRow(NamedTuple):
@@ -25,7 +29,8 @@ class LimitRow(NamedTuple):
     how: str  # "predicted" or "measured"
     name: str  # the form, or the rule and the images that judge
     removed: float
-    low: float  # predicted: by the error of the curvature. Measured: 95 %, by images
+    # Predicted: by the error of the curvature. Measured: see `measure.MeasuredLimit`.
+    low: float
     high: float
     window_low: float | None  # predicted: and the width of the transition
     window_high: float | None
@@ -48,6 +53,45 @@ class LayerRow(NamedTuple):
     size: int
     removed: int
     sparsity: float
+
+
+class Trained(NamedTuple):
+    """A trained network, its images, and what is asked of both: functions made once, compiled once.
+
+    `digest` stands for the weights in the names of results and files.
+    """
+
+    params: PyTree
+    dataset: Dataset
+    loss: SplitLoss  # mean cross-entropy in evaluation mode, without penalty
+    accuracy: Any  # (params, batch) -> the part of the batch told right
+    digest: str  # 16 hexadecimal digits of all parameters and averages
+
+
+def judged(model: Model, state: training.TrainState, dataset: Dataset) -> Trained:
+    """What measurements and predictions need of a network after its training."""
+    of_model = split_loss(model, state.state)
+    return Trained(
+        state.params,
+        dataset,
+        of_model,
+        _accuracy(of_model),
+        _digest((state.params, state.state)),
+    )
+
+
+def split_loss(model: Model, state: PyTree) -> SplitLoss:
+    """The loss that `training.loss` gives, in the two parts that a Gauss-Newton matrix asks for."""
+
+    def outputs(params: PyTree, batch: tuple[Array, Array]) -> Float[Array, "image class"]:
+        with jax.default_matmul_precision("highest"):
+            logits, _ = model.apply(params, state, batch[0], False)
+        return logits
+
+    def of_outputs(logits: Array, batch: tuple[Array, Array]) -> Float[Array, ""]:
+        return jnp.mean(training.cross_entropy(logits, batch[1]))
+
+    return SplitLoss(outputs, of_outputs)
 
 
 def cut(images: np.ndarray, labels: np.ndarray, size: int) -> Batches:
@@ -73,26 +117,32 @@ def predicted_rows(limit: PruningLimit) -> list[LimitRow]:
     ]
 
 
-def accuracy(model: Model, state: PyTree):
+def _accuracy(loss: SplitLoss):
     """(params, batch) -> the part of the batch whose largest logit is that of the label."""
 
     def share(params: PyTree, batch: tuple[Array, Array]) -> Float[Array, ""]:
-        logits, _ = model.apply(params, state, batch[0], False)
+        logits = loss.outputs(params, batch)
         return jnp.mean((jnp.argmax(logits, axis=1) == batch[1]).astype(jnp.float32))
 
     return share
 
 
+def _digest(tree: PyTree) -> str:
+    found = hashlib.sha256()
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        array = np.ascontiguousarray(leaf)
+        found.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        found.update(array.tobytes())
+    return found.hexdigest()[:16]
+
+
 def measured_rows(
-    model: Model,
-    trained: training.TrainState,
-    dataset: Dataset,
+    trained: Trained,
     *,
     epsilon: float,
     batch: int,
     passes: Sequence[int],
     records: Records | None = None,
-    run: str = "",
 ) -> list[LimitRow]:
     """The limits by every rule, judged by the training images and by the held-out ones.
 
@@ -104,10 +154,10 @@ def measured_rows(
         Images in a batch of training; those that judge are a quarter of it, to tell the spread.
     passes
         Over the training images, to optimise the kept weights again: a limit for each.
-    records, run
-        Where results are kept, and the name of the run there.
+    records
+        Where results are kept.
     """
-    loss: Any = training.loss(model, trained.state)
+    dataset = trained.dataset
     train = cut(dataset.train_images, dataset.train_labels, batch)
     judges = {
         "training": cut(dataset.train_images, dataset.train_labels, max(batch // 4, 1)),
@@ -115,7 +165,7 @@ def measured_rows(
     }
     asked: dict[str, Callable[[], MeasuredLimit]] = {}
     for judge, batches in judges.items():
-        given = (loss, trained.params, batches)
+        given = (trained.loss, trained.params, batches)
         asked[f"one-shot, {judge} loss"] = partial(
             measuring.one_shot_limit, *given, epsilon=epsilon
         )
@@ -129,36 +179,29 @@ def measured_rows(
             )
     asked["paper's rule, held-out accuracy"] = partial(
         measuring.accuracy_limit,
-        accuracy(model, trained.state),
+        trained.accuracy,
         trained.params,
-        [(dataset.test_images, dataset.test_labels)],
+        cut(dataset.test_images, dataset.test_labels, _AT_ONCE),
     )
+    settings = _named(trained) | {"epsilon": epsilon, "batch": batch}
     return [
-        _row(name, _once(records, {"run": run, "limit": name}, ask)) for name, ask in asked.items()
+        _row(name, _once(records, settings | {"limit": name}, ask)) for name, ask in asked.items()
     ]
 
 
-def sweep_rows(
-    model: Model,
-    trained: training.TrainState,
-    dataset: Dataset,
-    *,
-    points: int,
-    records: Records,
-    run: str,
-) -> list[SweepRow]:
+def sweep_rows(trained: Trained, *, points: int, records: Records) -> list[SweepRow]:
     """Loss and accuracy right after global magnitude pruning, at so many sparsities from 0 to 1."""
     grid = np.linspace(0, 1, points).tolist()
-    asked = {"run": run, "sweep": points}
+    asked = _named(trained) | {"sweep": points}
     known = records.find(asked)
     if known is None:
-        loss: Any = training.loss(model, trained.state)
-        train = [(dataset.train_images, dataset.train_labels)]
-        test = [(dataset.test_images, dataset.test_labels)]
+        dataset = trained.dataset
+        train = cut(dataset.train_images, dataset.train_labels, _AT_ONCE)
+        test = cut(dataset.test_images, dataset.test_labels, _AT_ONCE)
         columns = {
-            "train_loss": (loss, train),
-            "test_loss": (loss, test),
-            "test_accuracy": (accuracy(model, trained.state), test),
+            "train_loss": (trained.loss, train),
+            "test_loss": (trained.loss, test),
+            "test_accuracy": (trained.accuracy, test),
         }
         known = {
             name: measuring.sweep(mean, trained.params, batches, grid).means.tolist()
@@ -166,6 +209,10 @@ def sweep_rows(
         }
         records.add(asked, known)
     return [SweepRow(*row) for row in zip(grid, *known.values(), strict=True)]
+
+
+def _named(trained: Trained) -> dict[str, Any]:
+    return {"weights": trained.digest, "data": trained.dataset.name}
 
 
 def _once(
