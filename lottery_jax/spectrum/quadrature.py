@@ -152,6 +152,8 @@ def mean_of(
     second, for the steps not taken, is a rule of thumb (`step_error_of`). Together they are tested
     on c / (c + |λ|) for spectra of both signs, c from 10^-4 to 10^-1 of the largest eigenvalue.
     Rounding of float32 products is in neither: about 10^-7 of |f'| times the largest eigenvalue.
+    Nor is it meant for nearly diagonal matrices, which signs see without noise or with one of a few
+    discrete values.
 
     Examples
     --------
