@@ -37,7 +37,7 @@ from lottery_jax import data, pruning_limit
 
 key = lj.key(0)
 is_small = os.environ.get("LOTTERY_JAX_CI") == "1"  # CI runs this page in small
-passes, products, width = (150, 120, 24) if is_small else (600, 400, 100)
+passes, products, width = (150, 120, 24) if is_small else (600, 1600, 100)
 
 digits = data.load("digits")
 images, labels = digits.train_images.reshape(-1, 64), digits.train_labels

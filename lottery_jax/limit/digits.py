@@ -35,7 +35,7 @@ FULL = Setup(
     widths=((50, 30, 15, 10), (100, 60, 30, 20), (200, 120, 60, 40)),
     strengths=(1e-4, 3e-4, 1e-3),
     recipe=Recipe(0.05, epochs=100),
-    products=400,
+    products=1600,
     passes=(50, 400),
 )
 QUICK = Setup(((16,),), (1e-4, 1e-3), Recipe(0.05, epochs=10), products=100, passes=(5,))

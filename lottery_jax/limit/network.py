@@ -44,7 +44,7 @@ class Setup(NamedTuple):
     recipe: Recipe = Recipe(0.05, l1=3e-4, epochs=100)
     epsilon: float | str = "deviation"
     negative: str = "abs"
-    products: int = 400  # spent on the spectrum
+    products: int = 1600  # spent on the spectrum
     passes: tuple[int, ...] = (50, 400)  # to optimise the kept weights again; a limit for each
     examples: int | None = None  # training images that give curvature and epsilon; None: all
     points: int = 101  # sparsities of the curves of loss and accuracy
@@ -96,7 +96,7 @@ def choose_setup(*, quick: bool, model: str, **asked: Any) -> Setup:
     if setup.epsilon != "deviation" and not 0 < float(setup.epsilon) < math.inf:
         raise ValueError(f'epsilon={setup.epsilon} must be a positive loss, or "deviation"')
     if setup.products < 16:
-        raise ValueError(f"products={setup.products} must be 16 or more; 400 are usual")
+        raise ValueError(f"products={setup.products} must be 16 or more; 1600 are usual")
     if setup.examples is not None and setup.examples < 1:
         raise ValueError(f"examples={setup.examples} must be at least 1; leave it out for all")
     return setup

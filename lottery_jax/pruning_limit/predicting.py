@@ -24,7 +24,7 @@ from lottery_jax.spectrum.estimate import estimate_spectrum, plan_products
 from lottery_jax.spectrum.mean_operator import Keep
 from lottery_jax.spectrum.memory import check_memory
 from lottery_jax.spectrum.operator import Operator
-from lottery_jax.spectrum.quadrature import Spectrum
+from lottery_jax.spectrum.quadrature import Spectrum, step_error_of
 
 _CLOSED = {"paper": forms.paper, "generic": forms.generic}
 _POINTS = 201  # of a curve
@@ -44,7 +44,7 @@ def predict(
     epsilon: float | Literal["deviation"] = "deviation",
     prunable: Chosen = None,
     negative: Literal["abs", "flat", "gauss_newton"] = "abs",
-    products: int = 400,
+    products: int = 1600,
     failure: float = 0.01,
     predicted: Sequence[str] = tuple(FORMS),
     keep: Keep = "auto",
@@ -75,8 +75,9 @@ def predict(
         is cautious; "flat" zero, which is not; "gauss_newton" takes the Gauss-Newton matrix, which
         has none.
     products
-        Of the curvature with a vector, spent on the spectrum. The forms that look at the
-        displacement itself spend some hundreds more.
+        Of the curvature with a vector, spent on the spectrum. Most eigenvalues of a trained network
+        are tiny, and pruning far needs them resolved: where `low` and `high` lie far apart, spend
+        more. The forms that look at the displacement itself spend some hundreds beside.
     failure
         Probability that the transition misses its window, given the curvature.
     predicted
@@ -185,7 +186,7 @@ class _Forms:
         self._probes = _Measure(curvatures(spectrum.nodes, self._sign), spectrum.weights)
         self._others = [
             _Measure(curvatures(rule.nodes, self._sign), rule.weights)
-            for rule in (spectrum.half, spectrum.gauss)
+            for rule in (spectrum.half, spectrum.quarter, spectrum.gauss)
         ]
 
     def trace(self, form: str) -> tuple[FormCurve, Limit]:
@@ -232,9 +233,9 @@ class _Forms:
         """The form for the mean measure of all probes, and its stated error."""
         at = {"distance": distance, "epsilon": self._epsilon}
         value = float(form(*self._probes.together(), **at))
-        others = [float(form(*rule.together(), **at)) for rule in self._others]
-        error = _half_width(form(*self._probes, **at))
-        return value, error + max(abs(value - other) for other in others)
+        half, quarter, gauss = (float(form(*rule.together(), **at)) for rule in self._others)
+        unresolved = float(step_error_of(value, half=half, quarter=quarter, gauss=gauss))
+        return value, _half_width(form(*self._probes, **at)) + unresolved
 
     def _displacement(self, name: str, removed: int) -> tuple[float, float]:
         distance = float(self._distances[removed])
