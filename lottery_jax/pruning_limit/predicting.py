@@ -279,12 +279,13 @@ def _epsilon(epsilon, at_batches) -> tuple[float, str]:
         if isinstance(epsilon, (str, bool)) or not 0 < epsilon < math.inf:
             raise ValueError(f'{epsilon=} must be a positive loss, or "deviation"')
         return float(epsilon), "given"
-    if len(at_batches.losses) < 2 or at_batches.deviation == 0:
+    compared = at_batches.num_compared
+    if compared < 2 or at_batches.deviation == 0:
         raise ValueError(
-            f'epsilon="deviation" needs batches whose losses differ, not {len(at_batches.losses)} '
+            f'epsilon="deviation" needs batches whose losses differ, not {compared} of equal size '
             f"with deviation {at_batches.deviation:g}; pass more batches, or a number"
         )
-    return at_batches.deviation, f"deviation over {len(at_batches.losses)} batches"
+    return at_batches.deviation, f"deviation over {compared} batches"
 
 
 def _operator(loss, params, batches, leaves, negative, keep, mesh) -> Operator:
