@@ -311,10 +311,14 @@ def limit_panels(pairs) -> Axes:
         (form, rule) -> pairs of a predicted and a measured row, each with `removed`, `low`, `high`.
     """
     rules = list(dict.fromkeys(rule for _, rule in pairs))
-    figure = new_axis(3.2 * len(rules) + 1, 4.0).figure
+    columns = min(len(rules), 4)
+    lines = -(-len(rules) // columns)
+    figure = new_axis(3.0 * columns + 1, 3.4 * lines + 0.5).figure
     figure.clear()
-    axes = np.atleast_1d(figure.subplots(1, len(rules), sharex=True, sharey=True))  # type: ignore[union-attr]
-    for ax, rule in zip(axes, rules, strict=True):
+    axes = np.ravel(figure.subplots(lines, columns, sharex=True, sharey=True))  # type: ignore[union-attr]
+    for ax in axes[len(rules) :]:
+        ax.set_axis_off()
+    for ax, rule in zip(axes, rules, strict=False):
         for number, form in enumerate(dict.fromkeys(form for form, _ in pairs)):
             rows = pairs[form, rule]
             x, y = ([row[side].removed for row in rows] for side in (1, 0))
@@ -331,10 +335,10 @@ def limit_panels(pairs) -> Axes:
         ax.set_xlim(0, 1)
         ax.set_ylim(0, 1)
         ax.set_title(rule.replace(", ", ",\n"), fontsize="small")
-        ax.set_xlabel("measured")
         ax.grid(True, alpha=0.3)
-    axes[0].set_ylabel("predicted fraction removed")
-    axes[0].legend(fontsize="small", frameon=False, loc="upper left")
+    figure.supxlabel("measured fraction removed", fontsize="medium")  # type: ignore[union-attr]
+    figure.supylabel("predicted fraction removed", fontsize="medium")  # type: ignore[union-attr]
+    axes[0].legend(fontsize="x-small", frameon=False, loc="lower right")
     return axes[0]
 
 
