@@ -135,7 +135,7 @@ def _proof(options: argparse.Namespace) -> None:
     found = table.judge(folder, quick=options.quick, key=key, progress=not options.silent)
     print(table.describe(found))
     _say_written(folder, "verdicts.csv")
-    print(f"beside it, {', '.join(f'*.{end}' for end in _FILES)}: {', '.join(STUDIES)}")
+    print(f"beside it, {', '.join(f'*.{end}' for end in _FILES)}: {', '.join(table.STUDIES)}")
 
 
 def _network(options: argparse.Namespace) -> None:

@@ -283,6 +283,7 @@ def test_the_proof_is_one_table_of_all_studies(lottery, tmp_path, monkeypatch):
     assert (code, err) == (0, "")
     assert "lottery-jax run chain" in out.replace("\n", " ")
     assert "statements; holds: " in out
+    assert out.endswith(": chain\n")
     assert {"verdicts.csv", "chain.csv", "chain.png", "chain.jsonl"} == {
         file.name for file in tmp_path.iterdir()
     }
