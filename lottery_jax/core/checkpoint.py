@@ -2,6 +2,8 @@
 
 import errno
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,11 @@ import numpy as np
 _NAME = "identity of the run"
 # What a healthy disk says of a broken archive: it sends the reader to places outside of the file.
 _OF_DAMAGE = (None, errno.EINVAL)
+# What the readers of archives and of arrays raise for broken bytes; anything else is not damage.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, EOFError, ValueError, TypeError, KeyError),
+    *(NotImplementedError, RuntimeError, OverflowError),
+)
 
 
 class CheckpointError(ValueError):
@@ -69,9 +76,7 @@ def load(path: str | os.PathLike, identity: str) -> dict[str, np.ndarray] | None
     except OSError as error:
         if error.errno not in _OF_DAMAGE:
             raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
-    except MemoryError:
-        raise
-    except Exception:  # a broken archive raises anything from KeyError to NotImplementedError
+    except _DAMAGE:
         arrays = {}  # what that means is said below
     if _NAME not in arrays:
         raise CheckpointError(f"{path} is damaged, or no checkpoint; remove it to start again")

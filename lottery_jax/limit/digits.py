@@ -123,9 +123,9 @@ def _rows(setup: network.Setup, key: PRNGKeyArray, progress: Any) -> list[Row]:
 
 def draw(rows: Sequence[Row]) -> "Axes":
     """Predicted against measured limits, a panel for each way to measure."""
-    from lottery_jax.report import figures  # on first use: it imports matplotlib
+    from lottery_jax.report import limit_figures  # on first use: it imports matplotlib
 
-    return figures.limit_panels(_pairs(rows))
+    return limit_figures.limit_panels(_pairs(rows))
 
 
 def describe(rows: Sequence[Row]) -> str:

@@ -75,10 +75,10 @@ def _reading(result: Result) -> str:
 
 def write(result: Result, folder: Path) -> None:
     """Write the rows as limit.csv, limit_sweep.csv, limit_layers.csv, and the figure limit.png."""
-    from lottery_jax.report import figures  # on first use: it imports matplotlib
+    from lottery_jax.report import figures, limit_figures  # on first use: it imports matplotlib
 
     write_rows(folder / "limit.csv", result.limits)
     write_rows(folder / "limit_sweep.csv", result.sweep)
     write_rows(folder / "limit_layers.csv", result.layers)
-    axis = figures.pruned_network(result.sweep, result.limits, title=result.title)
+    axis = limit_figures.pruned_network(result.sweep, result.limits, title=result.title)
     figures.save(axis, folder / "limit.png")

@@ -7,20 +7,17 @@ accuracy, on a grid of sparsities.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float64, PyTree
+from jaxtyping import Float64, PyTree
 from scipy import special
 
-from lottery_jax.core.leaves import Chosen, Leaves, choose_leaves
-from lottery_jax.pruning_limit.magnitude import num_removed, ranks, ranks_layerwise
-from lottery_jax.spectrum.batches import BatchLosses, Loss, compiled, evaluate_batches
+from lottery_jax.core.leaves import Chosen, choose_leaves
+from lottery_jax.pruning_limit.pruned_network import PrunedNetwork, Scope
+from lottery_jax.spectrum.batches import Loss
 from lottery_jax.training.descent import descent
 
-Scope = Literal["global", "layerwise"]
 _LOOK_EVERY = 5  # passes
 
 
@@ -84,7 +81,7 @@ def sweep(
     >>> found.means.tolist()
     [6.0, 5.0, 0.0]
     """
-    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+    pruned = PrunedNetwork(loss, params, batches, choose_leaves(params, prunable), scope)
     values = np.array([pruned.values(sparsity) for sparsity in sparsities])
     return Sweep(np.asarray(sparsities, np.float64), values, pruned.num_examples)
 
@@ -128,7 +125,7 @@ def one_shot_limit(
     >>> one_shot_limit(loss, params, [jnp.ones(2)], epsilon=29.5).limit
     0.29
     """
-    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+    pruned = PrunedNetwork(loss, params, batches, choose_leaves(params, prunable), scope)
     found = _bisect(pruned.values, pruned, epsilon, resolution)
     shares = pruned.num_examples / pruned.num_examples.sum()
     below, above = _half_widths(found, shares, epsilon)
@@ -185,7 +182,7 @@ def reoptimised_limit(
     ... ).limit
     0.75
     """
-    pruned = _Pruned(loss, params, batches, choose_leaves(params, prunable), scope)
+    pruned = PrunedNetwork(loss, params, batches, choose_leaves(params, prunable), scope)
 
     def values(sparsity: float) -> Float64[np.ndarray, " batch"]:
         path = descent(
@@ -257,60 +254,6 @@ def accuracy_limit(
     return MeasuredLimit("accuracy", limit, limit, limit, float(found.means[0]), len(grid))
 
 
-class _Pruned:
-    """A network at any sparsity, and what its batches say of it."""
-
-    def __init__(
-        self, loss: Loss, params: PyTree, batches: Sequence[PyTree], leaves: Leaves, scope: Scope
-    ):
-        if scope not in ("global", "layerwise"):
-            raise ValueError(f'{scope=} must be "global" or "layerwise"')
-        self.dense: BatchLosses = evaluate_batches(loss, params, batches)
-        self.num_examples = self.dense.num_examples
-        self._loss, self._params, self._batches, self._leaves = loss, params, batches, leaves
-        magnitudes = jnp.abs(leaves.vector(params))
-        self._scope = scope
-        self._ranks = (
-            ranks(magnitudes) if scope == "global" else ranks_layerwise(magnitudes, leaves.bounds)
-        )
-
-    def mask(self, sparsity: float) -> PyTree:
-        """Ones and zeros to multiply the parameters by."""
-        return self._leaves.mask(self._kept(sparsity), self._params)
-
-    def judge(self, params: PyTree) -> Float64[np.ndarray, " batch"]:
-        """The mean of every batch."""
-        found: list[Array] = []
-        for batch in self._batches:
-            found.append(compiled(self._loss)(params, batch))
-            jax.block_until_ready(found[-2:-1])  # no more than two batches are on the device
-        return np.asarray(jax.device_get(found), np.float64)
-
-    def excess(self, values: Float64[np.ndarray, " batch"]) -> float:
-        """By how much their mean lies above the dense one; infinite where it is no number."""
-        change = float((values - self.dense.losses) @ self.num_examples / self.num_examples.sum())
-        return change if np.isfinite(change) else float("inf")
-
-    def values(self, sparsity: float) -> Float64[np.ndarray, " batch"]:
-        """The mean of every batch right after pruning."""
-        return self.judge(_multiply(self._params, self.mask(sparsity)))
-
-    def share(self, sparsity: float) -> float:
-        """The fraction of the weights that a sparsity removes, rounded down to whole weights."""
-        sizes = [stop - start for start, stop in self._leaves.bounds]
-        sizes = [self._leaves.size] if self._scope == "global" else sizes
-        return sum(num_removed(sparsity, size) for size in sizes) / self._leaves.size
-
-    def _kept(self, sparsity: float) -> Bool[Array, " size"]:
-        if self._scope == "global":
-            return self._ranks >= np.int32(num_removed(sparsity, self._leaves.size))
-        counts = [
-            np.full(stop - start, num_removed(sparsity, stop - start), np.int32)
-            for start, stop in self._leaves.bounds
-        ]
-        return self._ranks >= np.concatenate(counts)
-
-
 class _Bisected(NamedTuple):
     """The ends of a bisection, and what was seen at all sparsities on the way."""
 
@@ -321,7 +264,7 @@ class _Bisected(NamedTuple):
 
 def _bisect(
     values: Callable[[float], Float64[np.ndarray, " batch"]],
-    pruned: _Pruned,
+    pruned: PrunedNetwork,
     epsilon: float,
     resolution: float,
 ) -> _Bisected:
@@ -377,8 +320,3 @@ def _half_widths(found: _Bisected, shares, epsilon: float) -> tuple[float, float
 def _check_resolution(resolution: float) -> None:
     if not 0 < resolution <= 1:
         raise ValueError(f"{resolution=} must lie in (0, 1]: the step between two sparsities")
-
-
-@jax.jit
-def _multiply(params: PyTree, mask: PyTree) -> PyTree:
-    return jax.tree.map(jnp.multiply, params, mask)

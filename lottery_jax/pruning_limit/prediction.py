@@ -103,9 +103,9 @@ class PruningLimit:
 
     def plot(self, ax=None):
         """The forms against the fraction removed, and where each meets it."""
-        from lottery_jax.report import figures  # on first use: it imports matplotlib
+        from lottery_jax.report import limit_figures  # on first use: it imports matplotlib
 
-        return figures.limit_curves(ax, self)
+        return limit_figures.limit_curves(ax, self)
 
     def __str__(self) -> str:
         return "\n".join([*self.summary(), "", self._table(), "", *self._notes()])
