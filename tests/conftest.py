@@ -14,3 +14,13 @@ def strict_promotion():
     """Every implicit promotion of dtype or rank inside the package is an error."""
     jax.config.update("jax_numpy_dtype_promotion", "strict")
     jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_programs():
+    """Compiled programs go with the file that needed them.
+
+    Each maps some memory, Linux lets a process map 65,530 pieces, and beyond compiling crashes.
+    """
+    yield
+    jax.clear_caches()

@@ -1,0 +1,1 @@
+"""Quantised networks: which of them pruning represents exactly."""
