@@ -1,0 +1,185 @@
+"""How many random units does the exact representation of quantised weights need?
+
+A weight w of the grid is represented where w x_i >= 0 is served by one half of the hidden units and
+the rest by the other half (`construction`). One half of n units, before pruning, offers the
+products b_j a_j+ as items of a subset sum that must hit w exactly. Draws are nested in n, so each
+has a first width: the least n at which its units suffice, for one target drawn with them or for all
+2 K + 1 weights of the grid at once. Both are decided exactly, by the set of all sums in units of
+δ², one unit after the other.
+
+The set keeps sums of magnitude up to 16 K². Sums beyond are lost, so what is found is certain. What
+is not found could only have been missed once the positive or the negative items add up to more;
+from there on a draw counts as possible, and limits cover it both ways. It takes some hundred units
+before that happens.
+
+Beside the products stands a control, what the proof of the quantised paper would like to have:
+items uniform on all multiples of δ² in [-1, 1], wherever a > 0, and none elsewhere.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Int32, Key
+
+from lottery_jax.core import keys
+from lottery_jax.montecarlo.experiment import Experiment, FirstWidth
+from lottery_jax.quantized.grid import sample, steps
+from lottery_jax.subset_sum import bit_sets
+
+MAX_BITS = 8  # a set of 2**21 bits
+MAX_UNITS = 256
+_REACH = 16  # largest sum that the set keeps, in units of K²
+
+
+def experiment(*, bits: int, event: str = "all", law: str = "product", cap: int = 96) -> Experiment:
+    """First widths of one sign half, as histograms.
+
+    Parameters
+    ----------
+    bits
+        log2(1/δ) of the weights, 0 to 8; targets lie on the same grid.
+    event
+        "all": every weight of the grid is a subset sum. "one": a weight drawn uniformly is.
+    law
+        Of the items: "product", b a+, or "uniform", the control.
+    cap
+        Units drawn, 1 to 256. First widths above it are counted as cap + 1.
+
+    Returns
+    -------
+    Experiment
+        Its count gives "certain" and "possible": numbers of draws by first width, 0 to cap + 1, see
+        `FirstWidth`.
+
+    Raises
+    ------
+    ValueError
+        For settings outside these ranges.
+
+    Examples
+    --------
+    >>> experiment(bits=3).settings
+    (('bits', 3), ('cap', 96), ('event', 'all'), ('law', 'product'))
+    """
+    check(bits, cap)
+    if event not in ("all", "one"):
+        raise ValueError(f"{event=} must be 'all', all weights at once, or 'one', one weight")
+    if law not in ("product", "uniform"):
+        raise ValueError(f"{law=} must be 'product', b a+, or 'uniform', the control")
+    return Experiment(
+        name="quantized_weight_width",
+        settings=(("bits", bits), ("cap", cap), ("event", event), ("law", law)),
+        count=_count(bits, event, law, cap),
+        lanes=64,
+        vmap_lanes={"cpu": 1, "gpu": 64, "tpu": 64},
+        seconds_per_draw=lambda: seconds_per_sum(bits),
+        bytes_per_draw=lambda: 16.0 * bit_sets.num_words(num_sums(bits)),
+    )
+
+
+def check(bits: int, cap: int) -> None:
+    """Refuse settings for which `first_width` has no room."""
+    steps(bits)
+    if bits > MAX_BITS:
+        raise ValueError(
+            f"{bits=} needs a set of {2 * _REACH} * 4**{bits} sums; use at most {MAX_BITS}"
+        )
+    if isinstance(cap, bool) or not isinstance(cap, int) or not 1 <= cap <= MAX_UNITS:
+        raise ValueError(f"{cap=} must be an integer from 1 to {MAX_UNITS}")
+
+
+def num_sums(bits: int) -> int:
+    """The sums that `first_width` keeps: those from -16 K² to 16 K²."""
+    return 2 * _REACH * steps(bits) ** 2 + 1
+
+
+def seconds_per_sum(bits: int) -> float:
+    """What one first width costs on one core, for planning only."""
+    return 3e-5 + 25 * 1.5e-9 * bit_sets.num_words(num_sums(bits))
+
+
+def draw(key: Key[Array, ""], *, bits: int, law: str, num_units: int) -> Int32[Array, " unit"]:
+    """The items of the units of one sign half, in units of δ²; the first n are the same for every
+    `num_units`. A unit with a <= 0 is pruned: its item is zero.
+    """
+    unit_keys = keys.items(key, num_units)
+    a, b = jax.vmap(lambda key: sample(key, (2,), bits=bits))(unit_keys).T
+    if law == "product":
+        return b * jnp.maximum(a, 0)
+    square = steps(bits) ** 2
+    others = jax.vmap(lambda key: keys.items(key, 1)[0])(unit_keys)
+    free = jax.vmap(lambda key: jax.random.randint(key, (), -square, square + 1, jnp.int32))(others)
+    return jnp.where(a > 0, free, 0)
+
+
+def first_width(
+    items: Int32[Array, " unit"], targets: Int32[Array, " target"], *, bits: int
+) -> FirstWidth:
+    """The least number of leading items whose subset sums hold all targets.
+
+    Parameters
+    ----------
+    items
+        In units of δ², at most K² in magnitude; zeros are passed over.
+    targets
+        At most K² in magnitude, in units of δ².
+
+    Returns
+    -------
+    FirstWidth
+        Number of items + 1 where all of them are too few.
+    """
+    num_items, reach = items.shape[0], _REACH * steps(bits) ** 2
+    # Only items other than zero add sums: half of the units have none.
+    place = jnp.nonzero(items, size=num_items, fill_value=num_items)[0].astype(jnp.int32)
+    live = items.at[place].get(mode="fill", fill_value=0)
+    is_inside = jnp.maximum(_total(live), _total(-live)) <= reach
+    num_live = jnp.sum(items != 0, dtype=jnp.int32)
+
+    def is_open(state):
+        used, _, is_found = state
+        return ~is_found & (used < num_live)
+
+    def include(state):
+        used, words, _ = state
+        words = bit_sets.include(words, live[used])
+        return used + 1, words, jnp.all(bit_sets.contains(words, targets + reach))
+
+    start = jnp.int32(0), bit_sets.origin_only(2 * reach + 1, reach), jnp.all(targets == 0)
+    used, _, is_found = lax.while_loop(is_open, include, start)
+    width = jnp.where(used > 0, place[used - 1] + 1, 0)
+    certain = jnp.where(is_found, width, num_items + 1)
+    outside = jnp.where(is_inside.all(), num_items + 1, place[jnp.argmin(is_inside)] + 1)
+    return FirstWidth(certain, jnp.minimum(certain, outside))
+
+
+def histograms(first: FirstWidth, cap: int) -> dict[str, Int32[Array, " width"]]:
+    """One draw, counted at its first widths, 0 to cap + 1."""
+    widths = jnp.arange(cap + 2, dtype=jnp.int32)
+    return {
+        "certain": (widths == first.certain).astype(jnp.int32),
+        "possible": (widths == first.possible).astype(jnp.int32),
+    }
+
+
+def _total(items: Int32[Array, " unit"]) -> Int32[Array, " unit"]:
+    """The sum of the positive ones up to each item."""
+    return jnp.cumsum(jnp.maximum(items, 0), dtype=jnp.int32)
+
+
+@functools.cache
+def _count(bits: int, event: str, law: str, cap: int):
+    largest = steps(bits)
+
+    def count(key, parameters):
+        of_target, of_units = keys.items(key, 2)
+        items = draw(of_units, bits=bits, law=law, num_units=cap)
+        if event == "all":
+            weights = jnp.arange(-largest, largest + 1, dtype=jnp.int32)
+        else:
+            weights = sample(of_target, (1,), bits=bits)
+        return histograms(first_width(items, weights * largest, bits=bits), cap)
+
+    return count
