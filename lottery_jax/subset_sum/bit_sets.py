@@ -1,9 +1,15 @@
 """Sets of whole numbers as bits of uint32 words: which sums can be reached, all at once.
 
 Bit p of a set is bit p % 32 of its word p // 32. To include an item is to unite the set with itself
-shifted by the item: whole words by one slice at a traced position, and the rest of the shift by
-bits. The cost is proportional to the number of words, whatever the item.
+shifted by the item: whole words by slices at a traced position, and the rest of the shift by bits.
+The cost is proportional to the number of words, whatever the item.
+
+A set is copied to where zeros surround it, and read from there. On a CPU these two steps are about
+as fast as memory; to build the surroundings by concatenation, or to write the result where the
+next item reads it, takes ten times as long, because the compiler then fuses what should be copied.
 """
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Int32, UInt32
 
 WORD = 32  # bits
+_EIGHTHS = (1, 2, 4, 6, 8)  # of a set: the parts that sums so far fit in
 
 
 def num_words(num_sums: int) -> int:
@@ -60,7 +67,7 @@ def include(words: UInt32[Array, " word"], item: Int32[Array, ""]) -> UInt32[Arr
     >>> [hex(word) for word in include(origin_only(64, 33), jnp.int32(-33)).tolist()]
     ['0x1', '0x2']
     """
-    return words | shifted(words, item)
+    return words | _shifted(words, item)
 
 
 def contains(
@@ -79,30 +86,125 @@ def contains(
     return is_inside & ((bits & 1) == 1)
 
 
+def meeting(
+    first: UInt32[Array, " word"],
+    second: UInt32[Array, " word"],
+    total: Int32[Array, ""],
+    target: Int32[Array, ""],
+) -> Int32[Array, ""]:
+    """The least sum s of `first` with target - s in `second`; -1 if there is none.
+
+    Parameters
+    ----------
+    first, second
+        Sets of sums of non-negative items.
+    total
+        Of all items of `second`, which holds every sum of these. Leaving out what was kept turns a
+        sum s into total - s, so that no order of bits has to be reversed: s + total - target is in
+        `second` where target - s is.
+    target
+        From 0 to the total of all items of both sets.
+
+    Examples
+    --------
+    >>> of = lambda items: reachable(jnp.array(items, jnp.int32), num_sums=32)
+    >>> meeting(of([2, 5]), of([1, 9]), jnp.int32(10), jnp.int32(11)).item()
+    2
+    """
+    size = max(first.shape[0], second.shape[0])
+    first, second = (_resized(words, size) for words in (first, second))
+    both = first & _shifted(second, target - total)
+    place = jnp.arange(size, dtype=jnp.int32)
+    word = jnp.min(jnp.where(both > 0, place, size))
+    found = both[jnp.minimum(word, size - 1)]
+    lowest = found & (~found + 1)
+    bit = (WORD - 1) - lax.clz(lowest).astype(jnp.int32)
+    return jnp.where(word < size, word * WORD + bit, -1)
+
+
 def reachable(items: Int32[Array, " item"], *, num_sums: int) -> UInt32[Array, " word"]:
     """All sums of subsets of non-negative items that are below `num_sums`.
 
-    Bits beyond num_sums - 1 in the last word may be set, for sums that exist.
+    Items are included in ascending order, and only the part of the set that sums so far can be in
+    is worked on, in steps of some eighths of the whole.
+
+    Parameters
+    ----------
+    items
+        At least 0, with a total below 2**30.
+    num_sums
+        At most 2**30. Bits from here on, in the last word, may be set for sums that exist.
 
     Examples
     --------
     >>> bin(reachable(jnp.array([2, 3, 7], jnp.int32), num_sums=10).item())
     '0b1011010101101'
     """
-    words, _ = lax.scan(
-        lambda words, item: (include(words, item), None), origin_only(num_sums, 0), items
-    )
+    return _reachable(items, origin_only(num_sums, 0))
+
+
+class Room(NamedTuple):
+    """A set, and a place to copy it to where zeros are below it."""
+
+    words: UInt32[Array, " word"]
+    surrounded: UInt32[Array, " room"]  # one word more than twice as long
+
+
+def room_for(words: UInt32[Array, " word"]) -> Room:
+    """Room for a set to which items are added."""
+    return Room(words, jnp.zeros(2 * words.shape[0] + 1, jnp.uint32))
+
+
+def include_up(room: Room, item: Int32[Array, ""]) -> Room:
+    """The set with a non-negative item included; for loops over many items."""
+    words, surrounded = room
+    size = words.shape[0]
+    surrounded = lax.dynamic_update_slice(surrounded, words, (size + 1,))
+    return Room(words | _slice(surrounded, size + 1, size, item), surrounded)
+
+
+@jax.custom_batching.sequential_vmap
+def _reachable(items: Int32[Array, " item"], start: UInt32[Array, " word"]):
+    size = start.shape[0]
+    items = jnp.sort(items)
+    totals = jnp.cumsum(items, dtype=jnp.int32)
+    begin, words = jnp.int32(0), start[:0]
+    for part in sorted({-(-size * eighths // 8) for eighths in _EIGHTHS}):
+        words = _resized(words, part) if words.shape[0] else start[:part]
+        fits = totals < part * WORD if part < size else jnp.ones(items.shape, bool)
+        end = jnp.sum(fits, dtype=jnp.int32)
+        room = lax.fori_loop(
+            begin, end, lambda k, room: include_up(room, items[k]), room_for(words)
+        )
+        begin, words = end, room.words
     return words
 
 
 @jax.custom_batching.sequential_vmap
-def shifted(words: UInt32[Array, " word"], item: Int32[Array, ""]) -> UInt32[Array, " word"]:
-    """All numbers of the set plus the item."""
+def _shifted(words: UInt32[Array, " word"], item: Int32[Array, ""]) -> UInt32[Array, " word"]:
+    """All numbers of the set plus the item, of any sign."""
     size = words.shape[0]
+    surrounded = jnp.zeros(3 * size + 2, jnp.uint32)
+    surrounded = lax.dynamic_update_slice(surrounded, words, (size + 1,))
+    return _slice(surrounded, size + 1, size, item)
+
+
+def _slice(
+    surrounded: UInt32[Array, " room"], begin: int, size: int, item: Int32[Array, ""]
+) -> UInt32[Array, " word"]:
+    """The set that begins at some word, shifted up by the item: any shift gives zeros where it is
+    too long.
+    """
     whole, rest = jnp.clip(item >> 5, -size - 1, size), (item & 31).astype(jnp.uint32)
-    beyond = jnp.zeros(size + 1, jnp.uint32)
-    both = lax.dynamic_slice(jnp.concatenate([beyond, words, beyond]), (size - whole,), (size + 1,))
-    # A barrier: fused with the slice, every word would be fetched twice from where it is not
-    # aligned. In two steps, because a shift by all 32 bits is not defined everywhere.
-    both = lax.optimization_barrier(both)
-    return both[1:] << rest | (both[:-1] >> 1) >> (31 - rest)
+    # Scalars are computed once, and not for every word.
+    whole, rest, other = lax.optimization_barrier((whole, rest, 31 - rest))
+    same = lax.dynamic_slice(surrounded, (begin - whole,), (size,))
+    below = lax.dynamic_slice(surrounded, (begin - 1 - whole,), (size,))
+    # In two steps, because a shift by all 32 bits is not defined everywhere.
+    return same << rest | (below >> 1) >> other
+
+
+def _resized(words: UInt32[Array, " word"], size: int) -> UInt32[Array, " word"]:
+    if words.shape[0] == size:
+        return words
+    return lax.dynamic_update_slice(jnp.zeros(size, jnp.uint32), words, (0,))
