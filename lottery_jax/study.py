@@ -66,3 +66,12 @@ def write(study: Study, rows: Sequence[Any], folder: Path) -> None:
 
     write_rows(folder / f"{study.NAME}.csv", rows)
     figures.save(study.draw(rows), folder / f"{study.NAME}.png")
+
+
+def run_into(
+    study: Study, setup: Any, folder: Path, *, key: PRNGKeyArray, progress: Progress
+) -> list[Any]:
+    """Measure a study, write its rows and figure into a folder, and give the rows."""
+    rows = study.measure(setup, key=key, store=open_store(study, folder), progress=progress)
+    write(study, rows, folder)
+    return rows

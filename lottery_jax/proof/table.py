@@ -25,9 +25,8 @@ def judge(folder: Path, *, quick: bool, key: PRNGKeyArray, progress: bool) -> li
     """Run all studies into a folder, each with its rows and figure, and write verdicts.csv."""
     found = []
     for name, module in STUDIES.items():
-        store = study.open_store(module, folder)
-        rows = module.measure(_setup(name, quick), key=key, store=store, progress=progress)
-        study.write(module, rows, folder)
+        setup = _setup(name, quick)
+        rows = study.run_into(module, setup, folder, key=key, progress=progress)
         found += module.verdicts(rows)
     write_rows(folder / "verdicts.csv", found)
     return found

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, PyTree
-from scipy import special
 
 from lottery_jax.core.leaves import Chosen, choose_leaves
 from lottery_jax.pruning_limit.pruned_network import PrunedNetwork, Scope
@@ -76,6 +75,7 @@ def sweep(
 
     Examples
     --------
+    >>> import jax.numpy as jnp
     >>> params = jnp.array([[3.0, 1.0, 2.0]])
     >>> found = sweep(lambda w, _: jnp.sum(w), params, [jnp.ones(2)], [0.0, 0.4, 1.0])
     >>> found.means.tolist()
@@ -119,6 +119,7 @@ def one_shot_limit(
 
     Examples
     --------
+    >>> import jax.numpy as jnp
     >>> params = jnp.arange(1.0, 101.0)[:, None]
     >>> def loss(weights, batch):
     ...     return jnp.mean(batch * jnp.sum((weights == 0).astype(jnp.float32)))
@@ -173,6 +174,7 @@ def reoptimised_limit(
 
     Examples
     --------
+    >>> import jax.numpy as jnp
     >>> params = jnp.ones((4, 1))
     >>> def loss(weights, batch):
     ...     return jnp.mean(batch * (jnp.sum(weights) - 4) ** 2)
@@ -239,6 +241,7 @@ def accuracy_limit(
 
     Examples
     --------
+    >>> import jax.numpy as jnp
     >>> params = jnp.arange(1.0, 101.0)[:, None]
     >>> def accuracy(weights, batch):
     ...     return jnp.mean(batch * (weights[70, 0] > 0).astype(jnp.float32))
@@ -295,6 +298,8 @@ def _half_widths(found: _Bisected, shares, epsilon: float) -> tuple[float, float
     The slope is that between the nearest sparsities that were looked at on either side and lie far
     enough apart to differ. Where everything can be removed, what is left of epsilon is allowed for.
     """
+    from scipy import special  # on first use: importing the package stays light
+
     if len(shares) < 2:
         return 1.0, 1.0
     changes, low, high = found.changes, found.met, found.exceeded or found.met

@@ -8,7 +8,6 @@ from typing import Literal, NamedTuple
 import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float64, PRNGKeyArray, PyTree
-from scipy import special
 
 from lottery_jax.core.leaves import Chosen, choose_leaves
 from lottery_jax.pruning_limit import forms, reoptimised
@@ -302,5 +301,7 @@ def _operator(loss, params, batches, leaves, negative, keep, mesh) -> Operator:
 
 def _half_width(values: np.ndarray) -> float:
     """Of a 95 % interval of the mean over probes, by Student's law."""
+    from scipy import special  # on first use: importing the package stays light
+
     quantile = special.stdtrit(len(values) - 1, 0.975)
     return float(quantile * np.std(values, ddof=1) / len(values) ** 0.5)

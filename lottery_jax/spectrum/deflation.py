@@ -15,7 +15,6 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Float64
-from scipy import linalg
 
 from lottery_jax.spectrum import blocks, lanczos
 from lottery_jax.spectrum.blocks import Cut, Shared
@@ -52,6 +51,8 @@ def outliers_of(recursion: Recursion, *, at_most: int | None = None) -> Outliers
     >>> outliers_of(run, at_most=1).values.round(4).tolist()
     [-9.0]
     """
+    from scipy import linalg  # on first use: importing the package stays light
+
     runs = lanczos.coefficients(recursion)
     zeros = np.flatnonzero(runs.off_diagonal[0] == 0)
     stop = int(zeros[0]) + 1 if len(zeros) else recursion.num_steps

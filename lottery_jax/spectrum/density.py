@@ -6,7 +6,6 @@ smooth are wider than the bulk near 0, and traces taken from them are wrong by f
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import special
 
 from lottery_jax.spectrum.quadrature import Spectrum
 
@@ -66,6 +65,8 @@ def share_below(
     >>> share_below(spectrum, np.array([1.0, 3.0])).tolist()
     [0.0, 1.0]
     """
+    from scipy import special  # on first use: importing the package stays light
+
     if width < 0:
         raise ValueError(f"{width=} must not be negative")
     nodes, weights = _pooled(spectrum)

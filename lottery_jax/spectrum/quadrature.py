@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import special
 
 from lottery_jax.spectrum.lanczos import Tridiagonal
 from lottery_jax.spectrum.rules import Function, Rule, Rules, rules_of
@@ -162,6 +161,8 @@ def mean_of(
     >>> mean_of(spectrum, lambda eigenvalues: 1 / (1 + eigenvalues)).value
     0.3333333333333333
     """
+    from scipy import special  # on first use: importing the package stays light
+
     rules, probes = spectrum.rules, spectrum.num_probes
     has_bounds = is_completely_monotone and spectrum.is_semidefinite and not spectrum.outliers.size
     # A rule with a node at 0 says nothing about 1 / λ or log λ.

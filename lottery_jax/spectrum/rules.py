@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float64
-from scipy import linalg
 
 from lottery_jax.spectrum.lanczos import Tridiagonal
 
@@ -80,6 +79,8 @@ def _first_part(runs, part):
 
 def _gauss(diagonal, off_diagonal):
     """Gauss's rule of every tridiagonal matrix, and the last entries of its eigenvectors."""
+    from scipy import linalg  # on first use: importing the package stays light
+
     probes, steps = diagonal.shape
     nodes, weights, ends = (np.zeros((probes, steps)) for _ in range(3))
     for probe in range(probes):

@@ -15,7 +15,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
-from tqdm.auto import tqdm
 
 from lottery_jax.core import checkpoint as files
 from lottery_jax.core import keys
@@ -78,6 +77,8 @@ def fit(
     >>> int(trained.epoch)
     2
     """
+    from tqdm.auto import tqdm  # on first use: importing the package stays light
+
     images, labels = dataset.train_images, dataset.train_labels
     check_recipe(recipe, len(images))
     check_examples(model, images, labels)

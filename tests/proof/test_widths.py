@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from lottery_jax import curves
+from lottery_jax import curves, study
 from lottery_jax.core import keys
 from lottery_jax.montecarlo import StoreError
 from lottery_jax.neuron_pruning.single_neuron import success_gaussian
-from lottery_jax.proof import corners, exponents, study
+from lottery_jax.proof import corners, exponents
 from lottery_jax.report.tables import WidthRow
 
 
