@@ -53,16 +53,14 @@ def draw(
 ) -> Instance:
     """A random network with `num_units` units for each side of each input.
 
-    All its weights are uniform on the grid. The first n units of each side and input, and the
-    weights of the first outputs, are the same for any number of units.
+    All its weights are uniform on the grid. The first n units of each side and input are the same
+    for any number of units.
     """
     num_outputs, num_inputs = target.shape
     blocks = keys.items(key, 2 * num_inputs)
     units = jax.vmap(lambda block: keys.items(block, num_units))(blocks).reshape(-1)
-    of_first, of_second = jax.vmap(lambda unit: keys.items(unit, 2))(units).T
-    first = jax.vmap(lambda key: sample(key, (num_inputs,), bits=bits))(of_first)
-    second = jax.vmap(lambda key: _sample_each(key, num_outputs, bits))(of_second)
-    return Instance(first, second.T, target)
+    weights = jax.vmap(lambda unit: sample(unit, (num_inputs + num_outputs,), bits=bits))(units)
+    return Instance(weights[:, :num_inputs], weights[:, num_inputs:].T, target)
 
 
 def draw_target(
@@ -147,8 +145,3 @@ def _own_weights(instance: Instance) -> Int32[Array, "side input place"]:
     num_inputs = instance.target.shape[1]
     blocks = instance.first.reshape(2, num_inputs, -1, num_inputs)
     return jnp.transpose(jnp.diagonal(blocks, axis1=1, axis2=3), (0, 2, 1))
-
-
-def _sample_each(key: Key[Array, ""], number: int, bits: int) -> Int32[Array, " number"]:
-    """Numbers with a key each: the first ones do not depend on how many there are."""
-    return jax.vmap(lambda key: sample(key, (), bits=bits))(keys.items(key, number))

@@ -59,7 +59,7 @@ class Subsets(NamedTuple):
 
 
 def draw(key: Key[Array, ""], design: Design) -> Instance:
-    """A target network and a random one; its first units and copies are the same for any number."""
+    """A target network and a random one; its first units are the same for any number of units."""
     num_layers = len(design.widths) - 1
     of_first, *of_later = keys.items(key, num_layers)
     of_target, of_network = keys.items(of_first, 2)
@@ -171,14 +171,10 @@ def _draw_later(key, design: Design, layer: int) -> Later:
     wanted = construction.draw_target(
         of_target, num_outputs=outputs, num_inputs=inputs, bits=design.target_bits
     )
-    copies = _copies_of(design, layer)
-    edges = keys.items(of_network, outputs * inputs)
-
-    def of_edge(key):
-        rows = jax.vmap(lambda row: keys.items(row, design.num_copies))(keys.items(key, copies))
-        return jax.vmap(jax.vmap(lambda item: sample(item, (), bits=design.bits)))(rows)
-
-    weights = jax.vmap(of_edge)(edges).reshape(outputs, inputs, copies, design.num_copies)
+    shape = _copies_of(design, layer), design.num_copies
+    weights = jax.vmap(lambda edge: sample(edge, shape, bits=design.bits))(
+        keys.items(of_network, outputs * inputs)
+    ).reshape(outputs, inputs, *shape)
     return Later(jnp.moveaxis(weights, 2, 1), wanted)
 
 

@@ -10,11 +10,10 @@ The layer of one weight needs both of its signs: two independent halves.
 
 import functools
 
-import jax.numpy as jnp
 from jax import lax
 
 from lottery_jax.core import keys
-from lottery_jax.montecarlo.experiment import Experiment, FirstWidth
+from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.quantized import construction, weight_widths
 
 MAX_WEIGHTS = 1024
@@ -35,7 +34,7 @@ def experiment(*, bits: int, num_inputs: int, num_outputs: int, cap: int = 96) -
     Returns
     -------
     Experiment
-        With the counts of `weight_widths.experiment`.
+        Its count gives "certain" and "possible", numbers of draws by first width, 0 to cap + 1.
 
     Raises
     ------
@@ -77,10 +76,9 @@ def _count(bits: int, num_inputs: int, num_outputs: int, cap: int):
         instance = construction.draw(of_network, target, bits=bits, num_units=cap)
         items, targets = construction.subset_sums(instance, bits=bits, target_bits=bits)
         first = lax.map(
-            lambda each: weight_widths.first_width(each[0], each[1], bits=bits),
+            lambda each: weight_widths.first_widths(each[0], each[1], bits=bits),
             (items.reshape(-1, cap), targets.reshape(-1, 1)),
         )
-        largest = FirstWidth(jnp.max(first.certain), jnp.max(first.possible))
-        return weight_widths.histograms(largest, cap)
+        return weight_widths.histograms(first, cap)
 
     return count

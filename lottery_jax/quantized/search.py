@@ -3,7 +3,7 @@
 The set of all subset sums in units of δ² grows by one item at a time, and every stage is kept, so
 that the subset can be read off backwards: an item is left out where the sums before it hold the
 target already. This is for networks that are built and checked, with a few hundred to a few
-thousand sums; `weight_widths.first_width` only decides, and keeps one set.
+thousand sums; `weight_widths.first_widths` only decides, and keeps one set.
 """
 
 from typing import NamedTuple

@@ -3,7 +3,7 @@
 A weight w of the grid is represented where w x_i >= 0 is served by one half of the hidden units and
 the rest by the other half (`construction`). One half of n units, before pruning, offers the
 products b_j a_j+ as items of a subset sum that must hit w exactly. Draws are nested in n, so each
-has a first width: the least n at which its units suffice, for one target drawn with them or for all
+has first widths: the least n at which its units suffice, for one target drawn with them and for all
 2 K + 1 weights of the grid at once. Both are decided exactly, by the set of all sums in units of
 δ², one unit after the other.
 
@@ -33,15 +33,13 @@ MAX_UNITS = 256
 _REACH = 16  # largest sum that the set keeps, in units of K²
 
 
-def experiment(*, bits: int, event: str = "all", law: str = "product", cap: int = 96) -> Experiment:
+def experiment(*, bits: int, law: str = "product", cap: int = 96) -> Experiment:
     """First widths of one sign half, as histograms.
 
     Parameters
     ----------
     bits
         log2(1/δ) of the weights, 0 to 8; targets lie on the same grid.
-    event
-        "all": every weight of the grid is a subset sum. "one": a weight drawn uniformly is.
     law
         Of the items: "product", b a+, or "uniform", the control.
     cap
@@ -50,8 +48,9 @@ def experiment(*, bits: int, event: str = "all", law: str = "product", cap: int 
     Returns
     -------
     Experiment
-        Its count gives "certain" and "possible": numbers of draws by first width, 0 to cap + 1, see
-        `FirstWidth`.
+        Its count gives the number of draws by first width, 0 to cap + 1, for two events on the same
+        draws: "all", every weight of the grid is a subset sum, and "one", a weight drawn uniformly
+        is. Each is counted twice, as "all_certain" and "all_possible", see `FirstWidth`.
 
     Raises
     ------
@@ -61,17 +60,15 @@ def experiment(*, bits: int, event: str = "all", law: str = "product", cap: int 
     Examples
     --------
     >>> experiment(bits=3).settings
-    (('bits', 3), ('cap', 96), ('event', 'all'), ('law', 'product'))
+    (('bits', 3), ('cap', 96), ('law', 'product'))
     """
     check(bits, cap)
-    if event not in ("all", "one"):
-        raise ValueError(f"{event=} must be 'all', all weights at once, or 'one', one weight")
     if law not in ("product", "uniform"):
         raise ValueError(f"{law=} must be 'product', b a+, or 'uniform', the control")
     return Experiment(
         name="quantized_weight_width",
-        settings=(("bits", bits), ("cap", cap), ("event", event), ("law", law)),
-        count=_count(bits, event, law, cap),
+        settings=(("bits", bits), ("cap", cap), ("law", law)),
+        count=_count(bits, law, cap),
         lanes=64,
         vmap_lanes={"cpu": 1, "gpu": 64, "tpu": 64},
         seconds_per_draw=lambda: seconds_per_sum(bits),
@@ -80,7 +77,7 @@ def experiment(*, bits: int, event: str = "all", law: str = "product", cap: int 
 
 
 def check(bits: int, cap: int) -> None:
-    """Refuse settings for which `first_width` has no room."""
+    """Refuse settings for which `first_widths` has no room."""
     steps(bits)
     if bits > MAX_BITS:
         raise ValueError(
@@ -91,7 +88,7 @@ def check(bits: int, cap: int) -> None:
 
 
 def num_sums(bits: int) -> int:
-    """The sums that `first_width` keeps: those from -16 K² to 16 K²."""
+    """The sums that `first_widths` keeps: those from -16 K² to 16 K²."""
     return 2 * _REACH * steps(bits) ** 2 + 1
 
 
@@ -104,20 +101,19 @@ def draw(key: Key[Array, ""], *, bits: int, law: str, num_units: int) -> Int32[A
     """The items of the units of one sign half, in units of δ²; the first n are the same for every
     `num_units`. A unit with a <= 0 is pruned: its item is zero.
     """
-    unit_keys = keys.items(key, num_units)
-    a, b = jax.vmap(lambda key: sample(key, (2,), bits=bits))(unit_keys).T
+    of_weights, of_items = keys.items(key, 2)
+    a, b = jax.vmap(lambda key: sample(key, (2,), bits=bits))(keys.items(of_weights, num_units)).T
     if law == "product":
         return b * jnp.maximum(a, 0)
     square = steps(bits) ** 2
-    others = jax.vmap(lambda key: keys.items(key, 1)[0])(unit_keys)
-    free = jax.vmap(lambda key: jax.random.randint(key, (), -square, square + 1, jnp.int32))(others)
-    return jnp.where(a > 0, free, 0)
+    free = jax.vmap(lambda key: jax.random.randint(key, (), -square, square + 1, jnp.int32))
+    return jnp.where(a > 0, free(keys.items(of_items, num_units)), 0)
 
 
-def first_width(
+def first_widths(
     items: Int32[Array, " unit"], targets: Int32[Array, " target"], *, bits: int
 ) -> FirstWidth:
-    """The least number of leading items whose subset sums hold all targets.
+    """For each target, the least number of leading items that has it as a subset sum.
 
     Parameters
     ----------
@@ -129,38 +125,39 @@ def first_width(
     Returns
     -------
     FirstWidth
-        Number of items + 1 where all of them are too few.
+        Both fields with an axis "target"; number of items + 1 where all items are too few.
     """
     num_items, reach = items.shape[0], _REACH * steps(bits) ** 2
+    never = num_items + 1
     # Only items other than zero add sums: half of the units have none.
     place = jnp.nonzero(items, size=num_items, fill_value=num_items)[0].astype(jnp.int32)
     live = items.at[place].get(mode="fill", fill_value=0)
     is_inside = jnp.maximum(_total(live), _total(-live)) <= reach
+    outside = jnp.where(is_inside.all(), never, place[jnp.argmin(is_inside)] + 1)
     num_live = jnp.sum(items != 0, dtype=jnp.int32)
 
     def is_open(state):
-        used, _, is_found = state
-        return ~is_found & (used < num_live)
+        used, _, widths = state
+        return jnp.any(widths == never) & (used < num_live)
 
     def include(state):
-        used, words, _ = state
+        used, words, widths = state
         words = bit_sets.include(words, live[used])
-        return used + 1, words, jnp.all(bit_sets.contains(words, targets + reach))
+        is_new = (widths == never) & bit_sets.contains(words, targets + reach)
+        return used + 1, words, jnp.where(is_new, place[used] + 1, widths)
 
-    start = jnp.int32(0), bit_sets.origin_only(2 * reach + 1, reach), jnp.all(targets == 0)
-    used, _, is_found = lax.while_loop(is_open, include, start)
-    width = jnp.where(used > 0, place[used - 1] + 1, 0)
-    certain = jnp.where(is_found, width, num_items + 1)
-    outside = jnp.where(is_inside.all(), num_items + 1, place[jnp.argmin(is_inside)] + 1)
+    start = bit_sets.origin_only(2 * reach + 1, reach)
+    widths = jnp.where(targets == 0, jnp.int32(0), never)
+    _, _, certain = lax.while_loop(is_open, include, (jnp.int32(0), start, widths))
     return FirstWidth(certain, jnp.minimum(certain, outside))
 
 
-def histograms(first: FirstWidth, cap: int) -> dict[str, Int32[Array, " width"]]:
-    """One draw, counted at its first widths, 0 to cap + 1."""
+def histograms(first: FirstWidth, cap: int, name: str = "") -> dict[str, Int32[Array, " width"]]:
+    """One draw, counted at the largest of its first widths, 0 to cap + 1."""
     widths = jnp.arange(cap + 2, dtype=jnp.int32)
     return {
-        "certain": (widths == first.certain).astype(jnp.int32),
-        "possible": (widths == first.possible).astype(jnp.int32),
+        f"{name}certain": (widths == jnp.max(first.certain)).astype(jnp.int32),
+        f"{name}possible": (widths == jnp.max(first.possible)).astype(jnp.int32),
     }
 
 
@@ -170,16 +167,16 @@ def _total(items: Int32[Array, " unit"]) -> Int32[Array, " unit"]:
 
 
 @functools.cache
-def _count(bits: int, event: str, law: str, cap: int):
+def _count(bits: int, law: str, cap: int):
     largest = steps(bits)
 
     def count(key, parameters):
         of_target, of_units = keys.items(key, 2)
         items = draw(of_units, bits=bits, law=law, num_units=cap)
-        if event == "all":
-            weights = jnp.arange(-largest, largest + 1, dtype=jnp.int32)
-        else:
-            weights = sample(of_target, (1,), bits=bits)
-        return histograms(first_width(items, weights * largest, bits=bits), cap)
+        weights = jnp.arange(-largest, largest + 1, dtype=jnp.int32)
+        every = first_widths(items, weights * largest, bits=bits)
+        chosen = sample(of_target, (), bits=bits) + largest
+        one = FirstWidth(every.certain[chosen], every.possible[chosen])
+        return histograms(every, cap, "all_") | histograms(one, cap, "one_")
 
     return count
