@@ -176,7 +176,10 @@ class NextOrder(NamedTuple):
 
 
 def perfect_next_order(num_items: Numbers, log2_largest: Numbers) -> NextOrder:
-    """The three laws with their terms of order 1/n; the error is O(1/n^2), and pairs in O(n^2/M).
+    """The three laws with their terms of order 1/n; the error is O(1/n^2).
+
+    With a dozen items and fewer it is larger where M is small: solutions that differ in few items
+    come in clumps, which these terms do not see.
 
     Parameters
     ----------

@@ -127,8 +127,7 @@ def perfect_moments(num_items: int, largest: int) -> PerfectMoments:
     """Of the number of perfect partitions, given the parity of the total.
 
     They tend to those of Poisson laws, mean rho / 2 and rho and pairs (rho / 2)^2 and rho^2. For
-    large M the mean is 1 - 0.15 / n of that and the pairs 1 - 0.1 / n, to O(1/n^2); items that are
-    equal add about n^2 / (4 M) times the mean to the pairs.
+    large M the mean is 1 - 0.15 / n of that and the pairs are 1 - 0.1 / n of it, to O(1/n^2).
 
     Parameters, errors and rounding are those of `share_with_sum`.
 

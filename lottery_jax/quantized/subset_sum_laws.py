@@ -84,7 +84,7 @@ def solvable(num_items: Numbers, log2_largest: Numbers, relative_target: Numbers
 def solvable_next_order(
     num_items: Numbers, log2_largest: Numbers, relative_target: Numbers
 ) -> Chance:
-    """The same with the terms of order 1/n; the error is O(1/n^2), and pairs in O(n^2 / M).
+    """The same with the terms of order 1/n; the error is O(1/n^2).
 
     Parameters are those of `solvable`, with n >= 3.
 
