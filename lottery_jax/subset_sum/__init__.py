@@ -1,9 +1,11 @@
 """Which subset of given items has the sum nearest to a target? Deterministic search, no keys.
 
 A question is made by `numbers` or `vectors`, put to one of the functions below, and explained by
-`explain`. Inside compiled code use the methods themselves, which check nothing.
+`explain`. Inside compiled code use the methods themselves, which check nothing. `integers` answers
+questions about whole numbers exactly.
 """
 
+from lottery_jax.subset_sum import integers
 from lottery_jax.subset_sum.answer import (
     Listed,
     all_subsets,
@@ -32,6 +34,7 @@ __all__ = [
     "exists",
     "explain",
     "few_items",
+    "integers",
     "largest_gap",
     "nearest",
     "nearest_sum",

@@ -31,6 +31,18 @@ def num_words(num_sums: int) -> int:
     return -(-num_sums // WORD)
 
 
+def rounded(num_sums: int) -> int:
+    """At most an eighth more, and a round number, so that few sizes are ever compiled.
+
+    Examples
+    --------
+    >>> rounded(1000), rounded(2**20 + 1) == 9 * 2**17
+    (1024, True)
+    """
+    step = max(2 * WORD, 1 << max(0, num_sums.bit_length() - 4))
+    return -(-num_sums // step) * step
+
+
 def origin_only(num_sums: int, origin: int) -> UInt32[Array, " word"]:
     """The set that holds `origin` alone, of numbers from 0 to at least num_sums - 1.
 
@@ -88,7 +100,7 @@ def contains(
 
 def meeting(
     first: UInt32[Array, " word"],
-    second: UInt32[Array, " word"],
+    second: UInt32[Array, " other"],
     total: Int32[Array, ""],
     target: Int32[Array, ""],
 ) -> Int32[Array, ""]:
@@ -166,6 +178,8 @@ def include_up(room: Room, item: Int32[Array, ""]) -> Room:
 @jax.custom_batching.sequential_vmap
 def _reachable(items: Int32[Array, " item"], start: UInt32[Array, " word"]):
     size = start.shape[0]
+    if not items.shape[0]:
+        return start
     items = jnp.sort(items)
     totals = jnp.cumsum(items, dtype=jnp.int32)
     begin, words = jnp.int32(0), start[:0]
@@ -191,7 +205,7 @@ def _shifted(words: UInt32[Array, " word"], item: Int32[Array, ""]) -> UInt32[Ar
 
 def _slice(
     surrounded: UInt32[Array, " room"], begin: int, size: int, item: Int32[Array, ""]
-) -> UInt32[Array, " word"]:
+) -> UInt32[Array, " size"]:
     """The set that begins at some word, shifted up by the item: any shift gives zeros where it is
     too long.
     """
@@ -204,7 +218,7 @@ def _slice(
     return same << rest | (below >> 1) >> other
 
 
-def _resized(words: UInt32[Array, " word"], size: int) -> UInt32[Array, " word"]:
+def _resized(words: UInt32[Array, " word"], size: int) -> UInt32[Array, " size"]:
     if words.shape[0] == size:
         return words
     return lax.dynamic_update_slice(jnp.zeros(size, jnp.uint32), words, (0,))

@@ -85,6 +85,31 @@ def count_solutions(items: Int32[Array, " item"], target: Int32[Array, ""]) -> W
     return wide.halved(_count(items, target), times=_num_missing(items.shape[0]))
 
 
+def find_solution(items: Int32[Array, " item"], target: Int32[Array, ""]) -> Bool[Array, " item"]:
+    """A subset with exactly this sum, where there is one; otherwise a mask that means nothing.
+
+    Parameters
+    ----------
+    items, target
+        As in `has_solution`. Every sum of each half is listed a second time, in the order of the
+        subsets.
+
+    Raises
+    ------
+    ValueError
+        For too many items.
+
+    Examples
+    --------
+    >>> find_solution(jnp.array([3, -5, 9], jnp.int32), jnp.int32(4)).tolist()
+    [False, True, True]
+    """
+    _check(items)
+    is_kept = _find(items, target)[: items.shape[0]]
+    # To keep the magnitude of a negative item is to leave it out.
+    return is_kept ^ (items < 0)
+
+
 def _check(items: Int32[Array, " item"]) -> None:
     if items.shape[0] > MAX_ITEMS:
         raise ValueError(
@@ -127,6 +152,26 @@ def _solve_count(prepared: tuple[Halves, Bool[Array, " lane"]]) -> Wide:
     return Wide(*(jnp.where(is_inside, words, 0) for words in counted))
 
 
+def _solve_find(prepared: tuple[Halves, Bool[Array, " lane"]]) -> Bool[Array, "item lane"]:
+    """Which magnitudes are kept."""
+    halves, _ = prepared
+
+    def finish(keys: Int32[Array, "key lane"], half: int) -> Int32[Array, " lane"]:
+        is_pair = (keys[1:] ^ keys[:-1]) == 1
+        return jnp.max(jnp.where(is_pair, keys[:-1] >> 1, 0), axis=0)
+
+    first = half_sums.with_sorted_keys(halves, finish, gaps=False)
+    wanted = jnp.concatenate([first, halves.target - first])
+    listed = jnp.zeros((1, wanted.shape[0]), jnp.int32)
+    for item in halves.items:
+        listed = jnp.concatenate([listed, listed + item[None]])
+    place = lax.broadcasted_iota(jnp.int32, listed.shape, 0)
+    subset = jnp.max(jnp.where(listed == wanted[None], place, 0), axis=0)
+    bit = jnp.arange(halves.items.shape[0], dtype=jnp.int32)
+    is_kept = (subset[None] >> bit[:, None]) & 1 == 1
+    return is_kept.reshape(2 * len(bit), -1)  # the halves were dealt in turn
+
+
 def _pairs(keys: Int32[Array, "key lane"]) -> Wide:
     """Pairs of keys that differ in the lowest bit alone.
 
@@ -167,4 +212,5 @@ def _products_of_runs(keys: Int32[Array, "key lane"]) -> Wide:
 
 
 _exists = in_lanes(_prepare, _solve_exists, keys=_num_keys)
+_find = in_lanes(_prepare, _solve_find, keys=_num_keys)
 _count = in_lanes(_prepare, _solve_count, keys=_num_keys)

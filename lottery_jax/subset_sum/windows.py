@@ -98,6 +98,8 @@ def contains(window: Window, targets: Int32[Array, " target"]) -> Bool[Array, " 
 def _window_sums(items: Int32[Array, " item"], start: UInt32[Array, " word"]) -> Window:
     num_words = start.shape[0]
     window = num_words * WORD
+    if not items.shape[0]:
+        return Window(start, jnp.int32(0), jnp.zeros((), bool))
     items = jnp.sort(items)
     totals = jnp.cumsum(items, dtype=jnp.int32)
     total = jnp.sum(items, dtype=jnp.int32)
