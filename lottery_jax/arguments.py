@@ -6,12 +6,21 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from lottery_jax import __version__, data, experiments, limit, models, network_run, proof
+from lottery_jax import (
+    __version__,
+    data,
+    experiments,
+    limit,
+    models,
+    network_run,
+    precision,
+    proof,
+)
 from lottery_jax.training.recipe import PENALTIES
 from lottery_jax.weight_pruning import expanded
 
 Command = Callable[[argparse.Namespace], None]
-STUDIES: Mapping[str, Any] = {**proof.STUDIES, **limit.STUDIES}
+STUDIES: Mapping[str, Any] = {**proof.STUDIES, **limit.STUDIES, **precision.STUDIES}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -99,6 +108,10 @@ def make_parser(perform: Mapping[str, Command]) -> argparse.ArgumentParser:
     )
     _add_folder(command, "limit")
     _add_common(command, quick="a small network, trained briefly")
+
+    command = add("quantized", "quantised networks: when pruning represents them exactly")
+    _add_folder(command, "quantized")
+    _add_common(command, quick="fewer draws")
 
     command = commands.add_parser("run", help="count the successes of one experiment, or a study")
     names = command.add_subparsers(required=True, metavar="EXPERIMENT", dest="name")

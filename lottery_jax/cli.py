@@ -1,4 +1,4 @@
-"""The command line: `lottery-jax gap | rss | proof | network | limit | run | ...`.
+"""The command line: `lottery-jax gap | rss | proof | network | limit | quantized | run | ...`.
 
 Parses, calls, prints.
 """
@@ -26,6 +26,7 @@ from lottery_jax.montecarlo.collect import count_chunks, estimate
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
 from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
+from lottery_jax.precision import headline
 from lottery_jax.proof import table
 from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
@@ -136,6 +137,16 @@ def _proof(options: argparse.Namespace) -> None:
     print(table.describe(found))
     _say_written(folder, "verdicts.csv")
     print(f"beside it, {', '.join(f'*.{end}' for end in _FILES)}: {', '.join(table.STUDIES)}")
+
+
+def _quantized(options: argparse.Namespace) -> None:
+    key = keys.root(options.seed)
+    if options.dry_run:
+        print(headline.plan(quick=options.quick))
+        return
+    folder = _make_folder(options)
+    print(headline.measure(folder, quick=options.quick, key=key, progress=not options.silent))
+    _say_written(folder, *(f"{name}.{end}" for name in headline.STUDIES for end in _FILES))
 
 
 def _network(options: argparse.Namespace) -> None:
@@ -315,6 +326,7 @@ _COMMANDS = {
     "proof": _proof,
     "network": _network,
     "limit": _limit,
+    "quantized": _quantized,
     "study": _study,
     "run": _run,
     "list": _list,

@@ -3,5 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lottery_jax.precision import enumeration, transition, widths, window
+
 # Each is a `study.Study`.
-STUDIES: Mapping[str, Any] = {}
+STUDIES: Mapping[str, Any] = {
+    module.NAME: module for module in (window, transition, enumeration, widths)
+}
