@@ -49,8 +49,7 @@ FULL = Setup(
         Curve("product", 0, (1, 2, 3, 4, 5, 6, 7), 4096),
         Curve("product", 0, (8,), 1024),
         Curve("uniform", 0, (2, 4, 6), 4096),
-        Curve("product", 4, (2, 3, 4, 5), 1024),
-        Curve("product", 4, (6,), 512),
+        Curve("product", 4, (2, 3, 4, 5, 6), 1024),
     ),
     cap=96,
 )

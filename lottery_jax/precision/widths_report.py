@@ -34,7 +34,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
         ax.set_title(f"{title} ({sizes})" if dims else title, fontsize="medium")
         ax.set_xlabel("bits k = log2(1/δ)")
         ax.set_ylabel("units n per input and sign, before pruning")
-        ax.set_ylim(0, 1.12 * _top(rows))
+        ax.set_ylim(0, 1.3 * _top(rows))  # room for the legend
         ax.set_xlim(0.7, max(row.bits for row in rows) + 0.3)
     last = axes[1, 1]
     points = sorted({(row.bits, row.share, row.acceptance) for row in rows})
