@@ -1,9 +1,10 @@
 """Measured shares as points of a figure: with limits, and as an arrow where nothing was seen."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Measured(Protocol):
     """Hits among trials, with confidence limits of their probability."""
 

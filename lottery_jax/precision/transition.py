@@ -150,28 +150,45 @@ def _row(case: _Case, counts) -> Row:
 
 
 def draw(rows: Sequence[Row]):
-    """A panel for each n: chance of a solution against kappa. Returns the first axis."""
+    """For each n the chance of a solution against kappa, below it that of none, on a log axis.
+
+    Returns the first axis.
+    """
     from lottery_jax.report import figures  # on first use: it imports matplotlib
 
     sizes = sorted({row.num_items for row in rows})
-    figure = figures.new_axis(4.2 * len(sizes) + 0.5, 4.8).figure
+    figure = figures.new_axis(4.2 * len(sizes) + 0.5, 8.0).figure
     figure.clear()
-    axes = np.atleast_1d(figure.subplots(1, len(sizes), sharey=True))  # type: ignore[union-attr]
-    for ax, num_items in zip(axes, sizes, strict=True):
+    axes = figure.subplots(  # pyright: ignore[reportAttributeAccessIssue]
+        2, len(sizes), sharex="col", sharey="row", squeeze=False
+    )
+    for (ax, below), num_items in zip(axes.T, sizes, strict=True):
         for number, (problem, label) in enumerate(_LABELS.items()):
             chosen = _chosen(rows, problem, num_items)
             at = [row.kappa for row in chosen]
             colour, marker = figures.COLOURS[number], figures.MARKERS[number]
-            draw_points(ax, at, chosen, colour=colour, marker=marker, label=label)
-            grid = np.linspace(min(at), max(at), 200)
-            ax.plot(grid, _law(problem, num_items, grid), color=colour, lw=1)
+            style = {"colour": colour, "marker": marker, "label": label}
+            draw_points(ax, at, chosen, **style)
+            draw_points(below, at, [_failures(row) for row in chosen], **style)
+            if chosen:
+                grid = np.linspace(min(at), max(at), 200)
+                chance = _law(problem, num_items, grid)
+                ax.plot(grid, chance.success, color=colour, lw=1)
+                below.plot(grid, chance.failure, color=colour, lw=1)
         ax.plot([], [], color="black", lw=1, label="lines: the laws")
         ax.set_title(f"n = {num_items}", fontsize="medium")
-        ax.set_xlabel("κ = log2(M)/n")
         ax.set_ylim(-0.02, 1.02)
-        ax.grid(True, alpha=0.3)
-    axes[0].set_ylabel("probability of a solution")
-    axes[0].legend(fontsize="small", frameon=False, loc="lower left")
+        below.set_xlabel("κ = log2(M)/n")
+        below.set_yscale("log")
+        below.set_ylim(1e-5, 1.5)
+        arrow = {"marker": r"$\downarrow$", "ms": 9, "ls": "none", "color": "black"}
+        below.plot([], [], label="upper limit: none seen", **arrow)
+        for each in (ax, below):
+            each.grid(True, alpha=0.3)
+    axes[0, 0].set_ylabel("probability of a solution")
+    axes[1, 0].set_ylabel("probability of no solution")
+    axes[0, 0].legend(fontsize="small", frameon=False, loc="lower left")
+    axes[1, -1].legend(fontsize="small", frameon=False, loc="lower right")
     trials = " or ".join(map(str, sorted({row.trials for row in rows})))
     title = (
         "n whole numbers: uniform on ±1 to ±M with a subset of exactly this sum (the empty one "
@@ -179,15 +196,20 @@ def draw(rows: Sequence[Row]):
         f"{100 * CONFIDENCE:g} % exact limits, {trials} draws each"
     )
     figure.suptitle(title, fontsize="small")  # type: ignore[union-attr]
-    return axes[0]
+    return axes[0, 0]
 
 
-def _law(problem: str, num_items: int, kappa):
+def _failures(row: Row) -> Row:
+    """With draws without a solution in place of those with one."""
+    return row._replace(hits=row.trials - row.hits, low=1 - row.high, high=1 - row.low)
+
+
+def _law(problem: str, num_items: int, kappa) -> laws.Chance:
     log2_largest = kappa * num_items
     if problem == "partition":
-        return laws.perfect(num_items, log2_largest).success
+        return laws.perfect(num_items, log2_largest)
     relative = 0.5 if problem == "M/2" else 0.0
-    return subset_sum_laws.solvable(num_items, log2_largest, relative).success
+    return subset_sum_laws.solvable(num_items, log2_largest, relative)
 
 
 def _chosen(rows: Sequence[Row], problem: str, num_items: int) -> list[Row]:
@@ -224,16 +246,30 @@ def _reading(rows: Sequence[Row]) -> str:
             f"its terms of order 1 / n at {next_held}; the law is at most {_distance(worst):.3g} "
             f"beyond the limits{_where(worst)}."
         )
-    softer = []
+    near = sum(_distance(row) <= laws.WINDOW_ERROR / row.num_items for row in rows)
+    words.append(
+        f"The limits leave room for a probability within {laws.WINDOW_ERROR:g} / n of the law at "
+        f"{near} of {len(rows)} points."
+    )
+    rare = [row for row in rows if 1 - row.high > 2 * (1 - row.law)]
+    if rare:
+        most = max(1 - row.hits / row.trials for row in rare)
+        words.append(
+            "Draws without a solution are more than twice as frequent as the law says, limits "
+            f"included, at {len(rare)} points, where their share is at most {most:.2g}: "
+            f"{', '.join(f'n = {row.num_items}, kappa = {row.kappa:.2f}' for row in rare)}."
+        )
+    softer, num_softer = [], 0
     for num_items in sorted({row.num_items for row in rows}):
-        ranges = {problem: _range(_chosen(rows, problem, num_items)) for problem in _LABELS}
-        if all(each is not None for each in ranges.values()):
-            one, half, zero = ranges.values()
+        one, half, zero = (_range(_chosen(rows, problem, num_items)) for problem in _LABELS)
+        if one and half and zero:
             softer.append(f"{half:.3f}, {zero:.3f} and {one:.3f} at n = {num_items}")
+            num_softer += min(half, zero) > one
     if softer:
         words.append(
             "From a share of 3/4 to one of 1/4, between points, kappa rises by (sum M/2, sum 0 and "
-            f"partition) {'; '.join(softer)}."
+            f"partition) {'; '.join(softer)}: by more for both sums than for partitions at "
+            f"{num_softer} of {len(softer)} n."
         )
     contradictions, draws = sum(row.disagree for row in rows), sum(row.trials for row in rows)
     words.append(

@@ -53,8 +53,8 @@ class Setup(NamedTuple):
     trials: int  # of each n and lambda
 
 
-FULL = Setup(sizes=(8, 12, 16, 20, 24), places=(-2, -1, 0, 1, 2, 3), trials=40_960)
-QUICK = Setup(sizes=(8, 12), places=(-2, -1, 0, 1, 2, 3), trials=8_192)
+FULL = Setup(sizes=(8, 12, 16, 20, 24), places=(-2.0, -1.0, 0.0, 1.0, 2.0, 3.0), trials=40_960)
+QUICK = Setup(sizes=(8, 12), places=(-2.0, -1.0, 0.0, 1.0, 2.0, 3.0), trials=8_192)
 
 
 def plan(setup: Setup) -> str:
@@ -134,48 +134,55 @@ def is_within(row: Row) -> bool:
 
 
 def draw(rows: Sequence[Row]):
-    """Left: success against lambda with the law and its band; right: against kappa.
+    """Success against lambda with the law, its n-fold difference from it, success against kappa.
 
-    Returns the left axis.
+    Returns the first axis.
     """
     from lottery_jax.report import figures  # on first use: it imports matplotlib
 
-    figure = figures.new_axis(11.5, 5.0).figure
+    figure = figures.new_axis(14.5, 5.0).figure
     figure.clear()
-    left, right = figure.subplots(1, 2, sharey=True)  # pyright: ignore[reportAttributeAccessIssue]
+    left, middle, right = figure.subplots(1, 3)  # pyright: ignore[reportAttributeAccessIssue]
     sizes = sorted({row.num_items for row in rows})
     grid = np.linspace(min(r.place for r in rows) - 0.7, max(r.place for r in rows) + 0.7, 300)
-    law = np.asarray(laws.window_law(grid).success)
-    left.plot(grid, law, color="black", lw=1, label="law p(λ)")
-    bands = [laws.WINDOW_ERROR / sizes[0]]
-    if sizes[-1] > sizes[0]:
-        bands.append(laws.WINDOW_ERROR / sizes[-1])
-    for number, band in enumerate(bands):
-        num_items = sizes[-1 if number else 0]
-        ends = np.clip(law - band, 0, 1), np.clip(law + band, 0, 1)
-        shade = "0.65" if number else "0.85"
-        left.fill_between(grid, *ends, color=shade, lw=0, label=f"p(λ) ± 0.15/n, n = {num_items}")
+    left.plot(grid, laws.window_law(grid).success, color="black", lw=1, label="law p(λ)")
+    band = laws.WINDOW_ERROR
+    middle.axhspan(-band, band, color="0.88", lw=0, label=f"stated error: ±{band:g}")
+    middle.axhline(0, color="black", lw=1, label="law p(λ)")
     for number, num_items in enumerate(sizes):
         chosen = [row for row in rows if row.num_items == num_items]
         colour = figures.COLOURS[number % len(figures.COLOURS)]
         marker = figures.MARKERS[number % len(figures.MARKERS)]
         style = {"colour": colour, "marker": marker, "label": f"n = {num_items}"}
-        # Beside each other, so that bars of several n can be told apart.
-        shift = 0.05 * (number - (len(sizes) - 1) / 2)
-        draw_points(left, [row.place + shift for row in chosen], chosen, **style)
+        draw_points(left, [row.place for row in chosen], chosen, **style)
         draw_points(right, [row.kappa for row in chosen], chosen, **style)
         log2_largest = np.maximum(laws.log2_largest_at(num_items, grid), 0)
         curve = laws.perfect(num_items, log2_largest).success
         right.plot(log2_largest / num_items, curve, color=colour, lw=1)
-    left.set_xlabel("λ = log2(M) - n + log2(n)/2   (points of one λ drawn side by side)")
+        # Beside each other, so that the bars of several n can be told apart.
+        shift = 0.12 * (number - (len(sizes) - 1) / 2)
+        for row in chosen:
+            place, law = row.place + shift, row.window_law
+            ends = [num_items * (row.low - law), num_items * (row.high - law)]
+            share = num_items * (row.hits / row.trials - law)
+            middle.plot([place, place], ends, color=colour, lw=1)
+            middle.plot(place, share, marker, color=colour, ms=4)
+    left.set_xlabel("λ = log2(M) - n + log2(n)/2")
+    middle.set_xlabel("λ   (points of one λ drawn side by side)")
     right.set_xlabel("κ = log2(M)/n")
     left.set_ylabel("probability of a perfect partition")
-    right.set_title("lines: the law at this n; κ of the middle tends to 1", fontsize="small")
-    left.set_title("one curve for all n, to within 0.15/n", fontsize="small")
-    left.set_ylim(-0.02, 1.02)
+    middle.set_ylabel("n (share - p(λ))")
+    right.set_ylabel("probability of a perfect partition")
+    left.set_title("one curve for all n", fontsize="small")
+    middle.set_title("its error, times n", fontsize="small")
+    right.set_title("lines: the law at this n", fontsize="small")
     for ax in (left, right):
+        ax.set_ylim(-0.02, 1.02)
+    for ax in (left, middle, right):
         ax.grid(True, alpha=0.3)
-        ax.legend(fontsize="small", frameon=False)
+    left.legend(fontsize="small", frameon=False)
+    middle.legend(fontsize="small", frameon=False, loc="upper left")
+    right.legend(fontsize="small", frameon=False)
     title = (
         "n whole numbers uniform on 1 to M: is there a partition with difference 0 (even total) or "
         f"1 (odd)?\nbars: {100 * CONFIDENCE:g} % exact limits, {_trials(rows)} draws each"

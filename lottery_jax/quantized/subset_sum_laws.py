@@ -114,6 +114,29 @@ def solvable_next_order(
     return Chance(*((one + other) / 2 for one, other in zip(*chances, strict=True)))
 
 
+def number_of_subsets(
+    num_items: Numbers, log2_largest: Numbers, relative_target: Numbers, number: Numbers
+) -> Values:
+    """The chance of exactly so many subsets with the target as their sum.
+
+    A Poisson law whose mean depends on Lambda: E exp(-m) m^number / number!. Parameters and error
+    are those of `solvable`, with a `number` >= 0 that broadcasts against them.
+
+    Examples
+    --------
+    >>> print(number_of_subsets(16, 14, 0.5, [0, 1, 2]).round(4))
+    [0.4305 0.3221 0.1625]
+    """
+    from scipy import special  # on first use: importing the package stays light
+
+    settings = _settings(num_items, log2_largest, relative_target, least=1)
+    rho, mean = (each[..., None] for each in settings[:2])
+    count = np.asarray(number, np.float64)[..., None]
+    log_mean = np.minimum(rho - (_POINTS - mean) ** 2 / 2, 700.0)  # exp(700) is finite
+    log = count * log_mean - np.exp(log_mean) - special.gammaln(count + 1)
+    return np.sum(np.exp(log + _LOG_WEIGHTS), axis=-1)[()]
+
+
 def log2_expected_subsets(
     num_items: Numbers, log2_largest: Numbers, relative_target: Numbers
 ) -> Values:

@@ -189,3 +189,16 @@ def test_the_counting_bound():
 def test_arguments_outside_their_ranges(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_law_of_the_number_of_subsets():
+    """Shares of all numbers: they add up, start at the failure, and have the law's moments."""
+    number = np.arange(400)
+    for setting in ((16, 14.0, 0.5), (16, 10.0, 3.0)):
+        shares = np.asarray(subset_sum_laws.number_of_subsets(*setting, number))
+        assert shares[0] == pytest.approx(subset_sum_laws.solvable(*setting).failure, rel=1e-12)
+        assert shares.sum() == pytest.approx(1, rel=1e-9)
+        mean = 2.0 ** float(subset_sum_laws.log2_expected_subsets(*setting))
+        pairs = 2.0 ** float(subset_sum_laws.log2_expected_pairs(*setting))
+        assert np.sum(number * shares) == pytest.approx(mean, rel=1e-9)
+        assert np.sum(number * (number - 1) * shares) == pytest.approx(pairs, rel=1e-9)
