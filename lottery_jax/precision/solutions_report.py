@@ -1,8 +1,10 @@
 """What the numbers of solutions say: figure and text."""
 
+import math
 from collections.abc import Sequence
 
 from lottery_jax.precision.solutions_rows import CONFIDENCE, LABELS, Row, distance, is_within
+from lottery_jax.quantized import laws
 from lottery_jax.report.tables import format_table
 
 
@@ -33,13 +35,13 @@ def draw(rows: Sequence[Row]):
         for ax, what in zip(others, ("mean", "pairs"), strict=True):
             points = _chosen(rows, problem, what)
             for row in points:
-                where = 1 / row.num_items + 0.0006 * (number - 1)
+                where = (1 + 0.012 * (number - 1)) / row.num_items
                 ends = [row.low / row.limit, row.high / row.limit]
                 ax.plot([where, where], ends, color=colour, lw=1)
                 ax.plot(where, row.value / row.limit, marker, color=colour, ms=4)
             known = [row for row in points if row.exact is not None]
             exact = [(row.exact or 0) / row.limit for row in known]
-            ax.plot([1 / row.num_items for row in known], exact, color=colour, lw=1)
+            ax.plot([1 / row.num_items for row in known], exact, "_-", color=colour, lw=1, ms=14)
             ax.plot([], [], color=colour, marker=marker, ms=4, lw=1, label=label)
     first.set_yscale("log")
     first.set_ylim(bottom=1e-5)
@@ -54,19 +56,27 @@ def draw(rows: Sequence[Row]):
         ax.axhline(1, color="black", lw=1, ls="--", label="limit: the Poisson law")
         ax.set_xlabel("n   (on a scale of 1/n; points of one n side by side)")
         ax.set_xticks([1 / each for each in sizes], [str(each) for each in sizes])
-        ax.set_xlim(left=0)
+        ax.set_xlim(0, 1.15 / sizes[0])
         ax.set_ylabel(f"{what} over that of the Poisson law")
-        ax.set_title("solid lines: exact, from n to n", fontsize="small")
+        ax.set_title("dashes, joined from n to n: exact", fontsize="small")
     for ax in (first, *others):
         ax.grid(True, alpha=0.3)
         ax.legend(fontsize="small", frameon=False)
     title = (
-        "Number of solutions of random instances of n whole numbers, at one place in the window "
-        f"of partitions.\nBars: {100 * CONFIDENCE:g} % limits, exact for shares, from chunks for "
+        f"Number of solutions of random instances of n whole numbers; M at λ = {_place(rows)} in the "
+        f"window of partitions.\nBars: {100 * CONFIDENCE:g} % limits, exact for shares, from chunks for "
         "moments; arrows: upper limits where no draw was seen"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return first
+
+
+def _place(rows: Sequence[Row]) -> str:
+    """Where in the window of perfect partitions, from the least lambda to the largest."""
+    places = {
+        f"{laws.window_place(row.num_items, math.log2(row.largest)):.1f}": None for row in rows
+    }
+    return " to ".join(sorted(places, key=float))
 
 
 def describe(rows: Sequence[Row]) -> str:

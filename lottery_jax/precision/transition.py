@@ -55,7 +55,7 @@ class Setup(NamedTuple):
 
 
 FULL = Setup(sizes=(12, 16, 20), kappas=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), trials=40_960)
-QUICK = Setup(sizes=(12,), kappas=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), trials=8_192)
+QUICK = Setup(sizes=(10,), kappas=(0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.1), trials=8_192)
 
 
 class _Case(NamedTuple):
@@ -257,7 +257,7 @@ def _reading(rows: Sequence[Row]) -> str:
         words.append(
             "Draws without a solution are more than twice as frequent as the law says, limits "
             f"included, at {len(rare)} points, where their share is at most {most:.2g}: "
-            f"{', '.join(f'n = {row.num_items}, kappa = {row.kappa:.2f}' for row in rare)}."
+            f"(n, kappa) = {', '.join(f'({row.num_items}, {row.kappa:.2f})' for row in rare)}."
         )
     softer, num_softer = [], 0
     for num_items in sorted({row.num_items for row in rows}):

@@ -149,6 +149,7 @@ def draw(rows: Sequence[Row]):
     band = laws.WINDOW_ERROR
     middle.axhspan(-band, band, color="0.88", lw=0, label=f"stated error: ±{band:g}")
     middle.axhline(0, color="black", lw=1, label="law p(λ)")
+    middle.plot(grid, _first_term(grid), "--", color="black", lw=1, label="its term of order 1/n")
     for number, num_items in enumerate(sizes):
         chosen = [row for row in rows if row.num_items == num_items]
         colour = figures.COLOURS[number % len(figures.COLOURS)]
@@ -189,6 +190,14 @@ def draw(rows: Sequence[Row]):
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return left
+
+
+def _first_term(place):
+    """The limit of n (probability - p(lambda)), at an n for which log2(M) keeps its digits."""
+    num_items = 1e4
+    log2_largest = laws.log2_largest_at(num_items, place)
+    chance = laws.perfect_next_order(num_items, log2_largest).either
+    return num_items * (chance.success - laws.window_law(place).success)
 
 
 def _trials(rows: Sequence[Row]) -> str:
