@@ -38,7 +38,7 @@ def test_rows_are_all_sizes(rows):
 def test_rows_are_right(rows):
     for row in rows:
         assert row.by_multisets == row.by_all_instances
-        assert 0 <= row.law <= 1
+        assert abs(row.error) < 0.75  # three quarters of 1/n: the law is that of this row
         if row.target is None and row.instances <= 1000:
             expected = oracle.partitions_by_states(row.num_items, row.largest)
             assert row.by_multisets == expected
