@@ -9,6 +9,7 @@ import pytest
 from lottery_jax import cli, curves, experiments, gap, rss
 from lottery_jax.arguments import STUDIES
 from lottery_jax.montecarlo import Store, collect
+from lottery_jax.precision import headline, transition
 from lottery_jax.proof import STUDIES as STEPS
 from lottery_jax.proof import chain
 
@@ -21,7 +22,11 @@ def lottery(capsys):
     """Run a command line; gives its exit code and what it prints to both streams."""
 
     def run(*arguments):
-        silent = ["--silent"] if arguments[:1] in (("run",), ("gap",), ("proof",)) else []
+        silent = (
+            ["--silent"]
+            if arguments[:1] in (("run",), ("gap",), ("proof",), ("quantized",))
+            else []
+        )
         code = cli.main([*map(str, arguments), *silent])
         return code, *capsys.readouterr()
 
@@ -274,7 +279,21 @@ def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypat
         assert (code, err) == (0, "")
         assert len(out) > 40
     assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STEPS)
+    assert all(f"{name}: " in lottery("quantized", "--dry-run")[1] for name in headline.STUDIES)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_quantized_runs_its_studies_into_one_folder(lottery, tmp_path, monkeypatch):
+    monkeypatch.setattr("lottery_jax.precision.headline.STUDIES", {transition.NAME: transition})
+    code, out, err = lottery("quantized", "--quick", "--out", tmp_path)
+    assert (code, err) == (0, "")
+    assert out.startswith(transition.QUESTION)
+    names = [f"{transition.NAME}.{end}" for end in ("csv", "jsonl", "png")]
+    assert sorted(file.name for file in tmp_path.iterdir()) == names
+    assert all(str(tmp_path / name) in out for name in names)
+    counts = (tmp_path / f"{transition.NAME}.jsonl").read_bytes()
+    assert lottery("quantized", "--quick", "--out", tmp_path)[1] == out
+    assert (tmp_path / f"{transition.NAME}.jsonl").read_bytes() == counts
 
 
 def test_the_proof_is_one_table_of_all_studies(lottery, tmp_path, monkeypatch):
