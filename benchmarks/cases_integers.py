@@ -56,7 +56,7 @@ def integer_exists(scale: str) -> Iterator[Result | Missing]:
             work="instance",
             ours=lambda drawn=drawn: integers.reachable(drawn.items).words,
             units=batch,
-            rivals=_sets(drawn.first(few), goal),
+            rivals=_sets(drawn.first(few)),
         )
 
 
@@ -162,7 +162,7 @@ def _solvers(
     ]
 
 
-def _sets(drawn: Instances, goal: str) -> list[Rival | Missing]:
+def _sets(drawn: Instances) -> list[Rival | Missing]:
     """All sums as bits of words, in three ways."""
     rows = list(drawn.items)
 
@@ -177,9 +177,7 @@ def _sets(drawn: Instances, goal: str) -> list[Rival | Missing]:
     listed = [row.tolist() for row in rows]
     python = lambda: list(map(rivals.reachable_integer, listed))  # noqa: E731
     return [
-        Rival(
-            "NumPy bits", bits(rivals.reachable_bits), len(rows), _same_bits, goal=goal, rounds=3
-        ),
+        Rival("NumPy bits", bits(rivals.reachable_bits), len(rows), _same_bits, rounds=3),
         Rival("Python integers", python, len(rows), _same_bits, rounds=3),
         *needs("numba", "numba", numba),
     ]
