@@ -61,8 +61,9 @@ def draw(rows: Sequence[Row]) -> "Axes":
     figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     figure.suptitle(  # pyright: ignore[reportAttributeAccessIssue]
         f"Equal to a {some.bits}-bit target at every input of the grid after pruning "
-        f"({' or '.join(map(str, trials))} networks each;\nbars: {100 * some.confidence:g} % exact limits; arrows: "
-        "upper limits where no network was equal; the sizes of a curve share draws)",
+        f"({' or '.join(map(str, trials))} networks each;\nbars: {100 * some.confidence:g} % "
+        "exact limits; arrows: upper limits where no network was equal; sizes of a curve share "
+        "draws)",
         fontsize="medium",
     )
     return left

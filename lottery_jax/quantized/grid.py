@@ -73,11 +73,11 @@ def round_nearest(values: Int[Array, "..."], divisor: int) -> Int[Array, "..."]:
     """
     if not 1 <= divisor <= LARGEST:
         raise ValueError(f"{divisor=} must be from 1 to {LARGEST}")
-    # Twice the remainder could overflow; what it lacks to the divisor cannot.
     whole = jnp.full_like(values, divisor)
     quotient, rest = lax.div(values, whole), lax.rem(values, whole)  # both toward zero
-    up, down = rest > whole - rest, -rest > whole + rest
-    return quotient + up.astype(values.dtype) - down.astype(values.dtype)
+    # Twice the remainder could overflow; what it lacks to the divisor cannot.
+    is_over = jnp.abs(rest) > whole - jnp.abs(rest)
+    return quotient + jnp.where(is_over, jnp.sign(rest), 0)
 
 
 def check_fits(largest: int, what: str, instead: str) -> None:

@@ -13,7 +13,9 @@ from there on a draw counts as possible, and limits cover it both ways. It takes
 before that happens.
 
 Beside the products stands a control, what the proof of the quantised paper would like to have:
-items uniform on all multiples of δ² in [-1, 1], wherever a > 0, and none elsewhere.
+items uniform on all multiples of δ² in [-1, 1], wherever a > 0, and none elsewhere. And products
+that are never zero, a > 0 and b not 0, of which every one counts: for comparison with subset sums
+of continuous items.
 """
 
 import functools
@@ -41,7 +43,7 @@ def experiment(*, bits: int, law: str = "product", cap: int = 96) -> Experiment:
     bits
         log2(1/δ) of the weights, 0 to 8; targets lie on the same grid.
     law
-        Of the items: "product", b a+, or "uniform", the control.
+        Of the items: "product", b a+; "uniform", the control; "live", b a+ given that it is not 0.
     cap
         Units drawn, 1 to 256. First widths above it are counted as cap + 1.
 
@@ -63,8 +65,8 @@ def experiment(*, bits: int, law: str = "product", cap: int = 96) -> Experiment:
     (('bits', 3), ('cap', 96), ('law', 'product'))
     """
     check(bits, cap)
-    if law not in ("product", "uniform"):
-        raise ValueError(f"{law=} must be 'product', b a+, or 'uniform', the control")
+    if law not in ("product", "uniform", "live"):
+        raise ValueError(f"{law=} must be 'product', 'uniform' or 'live'")
     return Experiment(
         name="quantized_weight_width",
         settings=(("bits", bits), ("cap", cap), ("law", law)),
@@ -101,6 +103,8 @@ def draw(key: Key[Array, ""], *, bits: int, law: str, num_units: int) -> Int32[A
     """The items of the units of one sign half, in units of δ²; the first n are the same for every
     `num_units`. A unit with a <= 0 is pruned: its item is zero.
     """
+    if law == "live":
+        return jax.vmap(lambda key: _live_product(key, steps(bits)))(keys.items(key, num_units))
     of_weights, of_items = keys.items(key, 2)
     a, b = jax.vmap(lambda key: sample(key, (2,), bits=bits))(keys.items(of_weights, num_units)).T
     if law == "product":
@@ -159,6 +163,12 @@ def histograms(first: FirstWidth, cap: int, name: str = "") -> dict[str, Int32[A
         f"{name}certain": (widths == jnp.max(first.certain)).astype(jnp.int32),
         f"{name}possible": (widths == jnp.max(first.possible)).astype(jnp.int32),
     }
+
+
+def _live_product(key: Key[Array, ""], largest: int) -> Int32[Array, ""]:
+    """The product of a, uniform on 1, ..., K, and b, uniform on all weights but 0."""
+    a, b = jax.random.randint(key, (2,), 0, jnp.array([largest, 2 * largest], jnp.int32), jnp.int32)
+    return (a + 1) * (b - largest + (b >= largest).astype(jnp.int32))
 
 
 def _total(items: Int32[Array, " unit"]) -> Int32[Array, " unit"]:
