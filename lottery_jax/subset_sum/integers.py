@@ -8,60 +8,18 @@ local devices, and gives NumPy arrays. Inside compiled code use the methods them
 `bit_sets`, `windows`, `solutions`, `sum_counts`.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int, UInt32, UInt64
+from jaxtyping import Bool, UInt64
 
 from lottery_jax.subset_sum import integer_batches
 from lottery_jax.subset_sum.bit_sets import num_words
+from lottery_jax.subset_sum.integer_answers import Counts, Existence, Reachable, Witness
 from lottery_jax.subset_sum.integer_plan import MOST_BYTES, IntegerPlan, plan
 from lottery_jax.subset_sum.integer_rows import Rows, rows_of, targets_of
 
 _ALL_ZEROS = 64  # items, of which one sum has 2**64 subsets
-
-
-class Existence(NamedTuple):
-    """Which targets are sums, and how that was found."""
-
-    exists: Bool[np.ndarray, "*target"]
-    method: str  # that of most instances
-    num_open: int  # instances that it left open, decided by the other method
-
-
-class Reachable(NamedTuple):
-    """All sums of each instance, as bits."""
-
-    words: UInt32[np.ndarray, "*batch word"]  # bit p of word w: whether lowest + 32 w + p is a sum
-    lowest: Int[np.ndarray, "*batch"]  # the least sum
-
-    def contains(self, target: Any) -> Bool[np.ndarray, "*batch"]:
-        """Whether one target, or one for each instance, is a sum.
-
-        Examples
-        --------
-        >>> reachable([[3, -5], [1, 1]]).contains(-2).tolist()
-        [True, False]
-        """
-        position = np.asarray(target) - self.lowest
-        is_inside = (position >= 0) & (position < 32 * self.words.shape[-1])
-        position = np.where(is_inside, position, 0)
-        word = np.take_along_axis(self.words, position[..., None] // 32, axis=-1)[..., 0]
-        return is_inside & ((word >> (position % 32).astype(np.uint32)) & 1 == 1)
-
-
-class Counts(NamedTuple):
-    """The number of subsets for every sum."""
-
-    numbers: UInt64[np.ndarray, "*batch sum"]  # entry s: for the sum lowest + s
-    lowest: Int[np.ndarray, "*batch"]  # the least sum
-
-
-class Witness(NamedTuple):
-    """A subset for every target that is a sum."""
-
-    mask: Bool[np.ndarray, "*target item"]  # keeps nothing where there is none
-    exists: Bool[np.ndarray, "*target"]
 
 
 def exists(items: Any, targets: Any) -> Bool[np.ndarray, "*target"]:
@@ -119,7 +77,7 @@ def decide(items: Any, targets: Any) -> Existence:
             method=chosen.otherwise,
             num_sums=chosen.num_sums,
         )
-    return Existence((found & (wanted >= 0)).reshape(shape), chosen.method, len(is_open))
+    return Existence(found.reshape(shape), chosen.method, len(is_open))
 
 
 def reachable(items: Any) -> Reachable:
@@ -182,7 +140,7 @@ def count(items: Any, targets: Any) -> UInt64[np.ndarray, "*target"]:
         found = integer_batches.count_solutions(rows.magnitudes, wanted)
     else:
         found = integer_batches.count_in_tables(rows.magnitudes, mirrored, num_sums=chosen.num_sums)
-    return np.where(wanted >= 0, found, np.uint64(0)).reshape(shape)
+    return found.reshape(shape)
 
 
 def counts(items: Any) -> Counts:

@@ -24,6 +24,7 @@ def test_shapes_of_answers():
     assert integers.count(items[1], targets).tolist() == [[0, 0], [1, 2]]
     assert integers.exists(items[0], []).shape == (0,)
     assert integers.exists(np.zeros((0, 3), int), []).shape == (0,)
+    assert not integers.exists(items[1], np.uint64(2**64 - 1))  # as a signed number it is -1
     assert integers.exists([], [0, 1]).tolist() == [True, False]
     assert integers.counts([]).numbers.tolist() == [1]
 
