@@ -63,9 +63,9 @@ def draw(rows: Sequence[Row]):
         ax.grid(True, alpha=0.3)
         ax.legend(fontsize="small", frameon=False)
     title = (
-        f"Number of solutions of random instances of n whole numbers; M at λ = {_place(rows)} in the "
-        f"window of partitions.\nBars: {100 * CONFIDENCE:g} % limits, exact for shares, from chunks for "
-        "moments; arrows: upper limits where no draw was seen"
+        "Number of solutions of random instances of n whole numbers; M at "
+        f"λ = log2(M) - n + log2(n)/2 = {_place(rows)}.\nBars: {100 * CONFIDENCE:g} % limits, "
+        "exact for shares, from chunks for moments; arrows: upper limits where no draw was seen"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return first

@@ -184,7 +184,9 @@ def subset_moments(num_items: int, largest: int, target: int) -> Moments:
     _check(num_items, largest)
     if abs(target) > num_items * largest:
         raise ValueError(f"{target=} is out of reach; use at most {num_items * largest} either way")
-    length = _odd(2 * num_items * largest + abs(target) + 1)
+    from scipy import fft  # on first use: importing the package stays light
+
+    length = fft.next_fast_len(2 * num_items * largest + abs(target) + 1, real=True)
     if (num_items + 1) * length > _MOST_NUMBERS:
         raise ValueError(
             f"{num_items + 1} distributions of {length} numbers are more than {_MOST_NUMBERS}; "

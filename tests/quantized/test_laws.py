@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from lottery_jax.quantized import laws, subset_sum_laws
+from lottery_jax.quantized import laws, moments, subset_sum_laws
 from tests.oracles import partition
 
 
@@ -51,13 +51,13 @@ def test_both_tails_are_right():
     """Where one chance is within rounding of 1 the other keeps its digits."""
     low, high = map(np.asarray, laws.window_law([-5.0, 60.0]))
     a = math.sqrt(3 / (2 * math.pi))
-    assert low[1] == pytest.approx(1.5 * a * 2.0**-60, rel=1e-12)
-    assert high[0] == pytest.approx((math.exp(-32 * a) + math.exp(-64 * a)) / 2, rel=1e-12)
+    assert low[1] == pytest.approx(1.5 * a * 2.0**-60, rel=1e-12, abs=0)
+    assert high[0] == pytest.approx((math.exp(-32 * a) + math.exp(-64 * a)) / 2, rel=1e-12, abs=0)
     assert np.asarray(laws.perfect(10_000, [0.0, 20_000.0]).success).tolist() == [1.0, 0.0]
     assert np.all(np.asarray(laws.perfect(10_000, [9_950, 9_960]).failure) == 0.0)
     rare = laws.perfect(10_000, 10_500.0).success
     exact = 1.5 * 2.0 ** float(laws.log2_solutions(10_000, 10_500.0) - 1)
-    assert rare == pytest.approx(exact, rel=1e-12)
+    assert rare == pytest.approx(exact, rel=1e-12, abs=0)
 
 
 @pytest.mark.parametrize(("num_items", "largest"), [(8, 12), (8, 2**9), (11, 2**10)])
@@ -128,7 +128,7 @@ def test_the_law_of_subsets_far_out():
     assert success[0] == pytest.approx(1.0, abs=1e-15)
     assert 0.4 < success[1] < 0.8
     mean = 2.0 ** float(laws.log2_solutions(10_000, 10_100.0)) / math.sqrt(2)
-    assert success[2] == pytest.approx(mean, rel=1e-3)
+    assert success[2] == pytest.approx(mean, rel=1e-3, abs=0)
     reach = math.sqrt(2 * math.log(2.0 ** laws.log2_solutions(100, 20.0)))
     failure = subset_sum_laws.solvable(100, 20.0, 0.0).failure
     assert 2 * stats.norm.sf(reach + 0.5) < failure < 2 * stats.norm.sf(reach - 0.5)
@@ -139,9 +139,20 @@ def test_few_solutions_are_as_likely_as_expected():
     for relative in (0.0, 0.5, 4.0):
         success = subset_sum_laws.solvable(20, 60.0, relative).success
         expected = 2.0 ** subset_sum_laws.log2_expected_subsets(20, 60.0, relative)
-        assert success == pytest.approx(expected, rel=1e-9)
+        assert success == pytest.approx(expected, rel=1e-9, abs=0)
     half = laws.poisson(laws.log2_expected_signs(20, 60.0) * math.log(2)).success
-    assert laws.perfect(20, 60.0).success == pytest.approx(1.5 * half, rel=1e-9)
+    assert laws.perfect(20, 60.0).success == pytest.approx(1.5 * half, rel=1e-9, abs=0)
+
+
+@pytest.mark.parametrize("relative", [0.5, 1.5])
+def test_the_next_order_where_solutions_are_rare(relative):
+    """The chance is then the expected number, which is known exactly."""
+    num_items, bits = 8, 14
+    exact = moments.subset_moments(num_items, 2**bits, int(relative * 2**bits)).mean
+    setting = num_items, float(bits), relative
+    found = float(subset_sum_laws.solvable_next_order(*setting).success)
+    # O(1/n^2), of which two solutions at once are rho / 2, below 0.004.
+    assert abs(found / exact - 1) < 0.6 / num_items**2
 
 
 @pytest.mark.parametrize("relative", [0.0, 0.5])
