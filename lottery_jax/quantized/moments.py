@@ -178,15 +178,16 @@ def subset_moments(num_items: int, largest: int, target: int) -> Moments:
 
     Examples
     --------
-    >>> subset_moments(2, 1, 1)
-    Moments(mean=1.0, pairs=0.5)
+    >>> print(np.round(subset_moments(2, 1, 1), 12))
+    [1.  0.5]
     """
     _check(num_items, largest)
     if abs(target) > num_items * largest:
         raise ValueError(f"{target=} is out of reach; use at most {num_items * largest} either way")
     from scipy import fft  # on first use: importing the package stays light
 
-    length = fft.next_fast_len(2 * num_items * largest + abs(target) + 1, real=True)
+    least = 2 * num_items * largest + abs(target) + 1
+    length = int(fft.next_fast_len(least, real=True))  # pyright: ignore[reportArgumentType]
     if (num_items + 1) * length > _MOST_NUMBERS:
         raise ValueError(
             f"{num_items + 1} distributions of {length} numbers are more than {_MOST_NUMBERS}; "

@@ -81,6 +81,14 @@ def test_the_reading_follows_the_rows():
     assert "at 8 of 8 points, at 99.99 % limits" in text
     assert "contradict each other on 0 of 80000 draws" in text
     assert "hold p(lambda) at 8 points" in text
+    # Limits that end short of the law, but not of its stated error, on either side.
+    beside = [
+        row._replace(low=row.window_law + sign * 0.9 * row.band - 1e-3 * (sign < 0))
+        for row, sign in zip(good, (1, -1) * 4, strict=True)
+    ]
+    beside = [row._replace(high=row.low + 1e-3) for row in beside]
+    assert "at 8 of 8 points, at 99.99 % limits" in window.describe(beside)
+    assert "hold p(lambda) at 0 points" in window.describe(beside)
     bad = [row._replace(disagree=2, next_order=row.high + 0.01) for row in good]
     bad[5] = bad[5]._replace(low=bad[5].window_law + bad[5].band + 1e-6, high=0.9)
     text = window.describe(bad)
@@ -100,7 +108,9 @@ def test_the_figure_shows_zero_hits_as_a_limit(rows):
     arrows = [line for line in ax.lines if "downarrow" in str(line.get_marker())]
     assert not arrows
     none = [row._replace(hits=0, low=0.0, high=0.004) for row in rows]
-    arrows = [line for line in window.draw(none).lines if "downarrow" in str(line.get_marker())]
+    lines = window.draw(none).lines
+    assert not [line for line in lines if line.get_marker() == "o" and len(line.get_ydata())]
+    arrows = [line for line in lines if "downarrow" in str(line.get_marker())]
     assert [set(line.get_ydata()) for line in arrows] == [{0.004}] * 2
 
 
