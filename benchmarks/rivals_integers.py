@@ -159,7 +159,7 @@ def count_table(items: np.ndarray, target: int) -> int:
         used = min(total + 1, target + 1 - item)  # sums so far, that stay in range
         total += item
         if used > 0:
-            counts[item : item + used] += counts[:used].copy()
+            counts[item : item + used] += counts[:used]
     return int(counts[target])
 
 
