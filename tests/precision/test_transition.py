@@ -76,6 +76,9 @@ def test_the_reading_follows_the_rows():
     assert "within 0.15 / n of the law at 12 of 12 points" in text
     assert "contradict each other on 0 of 12000 draws" in text
     assert "twice as frequent" not in text
+    # Failures twice as frequent as by the law are inside the limits: no finding.
+    unsure = [row._replace(law=1 - (1 - row.hits / row.trials) / 2) for row in good]
+    assert "twice as frequent" not in transition.describe(unsure)
     bad = [row._replace(disagree=1, law=0.999, next_order=0.0) for row in good]
     bad = [
         row._replace(problem={"partition": "0", "0": "partition"}.get(row.problem, "M/2"))
