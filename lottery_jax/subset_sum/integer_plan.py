@@ -14,7 +14,7 @@ MOST_ITEMS = {"exists": 256, "count": 64}
 QUESTIONS = ("exists", "reachable", "witness", "count", "counts")
 _BYTES_A_WORD = 20  # of a bit set: itself, its surroundings of twice the size, and two copies
 _BYTES_A_NUMBER = 32  # of a table: two words, and both with surroundings
-_ITEM_TIME, _WORD_TIME, _NUMBER_TIME, _KEY_TIME = 1000.0, 0.25, 1.0, 0.3
+_ITEM_TIME, _WORD_TIME, _NUMBER_TIME, _KEY_TIME = 1000.0, 0.25, 1.0, 0.6
 
 
 class IntegerPlan(NamedTuple):

@@ -105,11 +105,11 @@ def test_numbers_near_the_end_of_64_bits():
 
 
 def test_many_items_and_their_witnesses():
-    """128 items, from a window; and a batch in which some need the whole set."""
+    """64 items, from a window; and a batch in which some need the whole set."""
     rng = np.random.default_rng(1)
-    items = rng.integers(-(2**11), 2**11, (4, 128))
+    items = rng.integers(-(2**12), 2**12, (4, 64))
     items[3] *= 2
-    targets = rng.integers(-(2**12), 2**12, (4, 9))
+    targets = rng.integers(-(2**13), 2**13, (4, 9))
     lowest = np.minimum(items, 0).sum(axis=1)
     targets[:3, 0] = lowest[:3]
     found = integers.witness(items, targets)

@@ -40,7 +40,7 @@ def check(items, targets, numbers):
     np.testing.assert_array_equal(sums[exists], targets[exists])
 
 
-@pytest.mark.parametrize("num_items", [0, 1, 2, 5, 12])
+@pytest.mark.parametrize("num_items", [0, 1, 5, 9])
 def test_against_a_dictionary(num_items):
     items, targets, truth = draw(num_items, np.random.default_rng(num_items))
     if num_items <= 5:
