@@ -49,7 +49,11 @@ def draw(rows: Sequence[Row]) -> "Axes":
                 ax.plot(row.bits, row.low, marker=r"$\uparrow$", ms=9, ls="none", color=colour)
     bits = np.array(sorted({row.bits for row in rows}))
     ax.plot(
-        bits, np.log2(2.0 ** (bits + 1) + 1), ":", color="black", label="counting: 2/δ + 1 sums"
+        bits,
+        np.log2(2.0 ** (bits + 1) + 1),
+        ":",
+        color="black",
+        label="all targets exactly: no fewer",
     )
     ax.set_xlabel("bits of precision k, δ = 2⁻ᵏ")
     ax.set_ylabel("items of a subset sum")
@@ -174,5 +178,6 @@ def _name(curve: Curve) -> str:
         return "quantised, exact"
     accuracy = curve.accuracy.replace("delta", "δ").replace("^2", "²")
     if curve.model == "subset sum":
-        return f"{curve.law} items within {accuracy}"
+        law = curve.law.replace("product normal", "Gaussian products")
+        return f"{law} within {accuracy}"
     return f"weight pruning, d = 1, within {accuracy}"

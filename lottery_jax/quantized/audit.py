@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Int32, Key
 from lottery_jax.core import keys
 from lottery_jax.quantized.grid import round_nearest, sample, steps
 
-Weights = tuple[Int32[Array, "output input"], ...]
+Weights = tuple[Int32[Array, "_ _"], ...]  # [output, input] of each layer
 MOST_POINTS = 10**6  # a grid with more inputs is checked at its corners and at random ones
 _CHUNK = 1024  # inputs that are evaluated together
 _CORNER_BITS = 16  # beyond, corners are drawn
@@ -151,12 +151,12 @@ def _inputs(key, index: Int32[Array, " point"], dim: int, bits: int) -> Int32[Ar
     size = 2 * steps(bits) + 1
     if is_whole_grid(dim, bits):
         powers = jnp.array([size**i for i in range(dim)], jnp.int32)
-        return index[:, None] // powers % size - steps(bits)
+        return index[:, None] // powers[None] % size - steps(bits)
     free = jax.vmap(lambda number: sample(keys.lane(key, number), (dim,), bits=bits))(
         index.astype(jnp.uint32)
     )
     if dim <= _CORNER_BITS:
-        signs = index[:, None] >> jnp.arange(dim, dtype=jnp.int32) & 1
+        signs = index[:, None] >> jnp.arange(dim, dtype=jnp.int32)[None] & 1
     else:
         signs = (free > 0).astype(jnp.int32)
     corners = (2 * signs - 1) * steps(bits)

@@ -1,0 +1,97 @@
+"""Quantised against continuous: rows, and a reading that other rows would change."""
+
+import math
+
+import pytest
+from matplotlib.axes import Axes
+
+from lottery_jax.core import root
+from lottery_jax.montecarlo import Store
+from lottery_jax.precision import continuous
+from lottery_jax.precision.continuous_rows import Row, curves
+
+SMALL = continuous.Setup(
+    quantized=(1, 2),
+    quantized_trials=128,
+    curves=(continuous.Curve("subset sum", "one", "product_normal", 2, (1,)),),
+    trials=128,
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("continuous") / "continuous.jsonl")
+
+
+@pytest.fixture(scope="module")
+def rows(store):
+    return continuous.measure(SMALL, key=root(0), store=store, progress=False)
+
+
+def made(slope: float) -> list[Row]:
+    """Curves whose quantised items grow by so many for each bit."""
+    growth = {"exact": slope, "delta/2": 1.0, "delta^2/2": 2.0}
+    model = {"exact": "quantised", "delta/2": "subset sum", "delta^2/2": "subset sum"}
+    law = {"exact": "live product", "delta/2": "product normal", "delta^2/2": "product normal"}
+    return [
+        Row(
+            model=model[accuracy],
+            event="one",
+            law=law[accuracy],
+            accuracy=accuracy,
+            bits=bits,
+            epsilon=None,
+            items=rate * bits,
+            low=rate * bits - 0.1,
+            high=rate * bits + 0.1,
+            trials=100,
+            probability=0.5,
+            confidence=0.99,
+        )
+        for accuracy, rate in growth.items()
+        for bits in (1, 4, 8)
+    ]
+
+
+def test_rows_hold_every_curve(rows):
+    assert [(row.model, row.event, row.bits, row.epsilon) for row in rows] == [
+        *(("quantised", "one", 1, None), ("quantised", "all", 1, None)),
+        *(("quantised", "one", 2, None), ("quantised", "all", 2, None)),
+        ("subset sum", "one", 1, 0.125),
+    ]
+    assert all(row.low <= row.items <= row.high for row in rows)
+    assert rows[0].items < rows[1].items < rows[3].items
+
+
+def test_a_second_run_reads_the_store(rows, store):
+    before = store.path.read_bytes()
+    assert continuous.measure(SMALL, key=root(0), store=store, progress=False) == rows
+    assert store.path.read_bytes() == before
+
+
+def test_half_of_the_units_of_a_pruned_network_are_items():
+    row = continuous._row(
+        "weight pruning", "one", "product normal", "delta/2", 3, 0.0625, (21, 20, math.inf), 100
+    )
+    assert (row.items, row.low, row.high) == (10.5, 10.0, math.inf)
+
+
+def test_the_reading_depends_on_the_slopes():
+    assert "on the grid of products, δ², and not on δ" in continuous.describe(made(2.0))
+    assert "on the grid of δ, and not of δ²" in continuous.describe(made(1.0))
+    assert "like neither" in continuous.describe(made(1.5))
+    assert "certainly more at 3" in continuous.describe(made(4.0))
+
+
+def test_the_figure_names_every_curve(rows):
+    for some in (rows, made(2.0), [rows[0]._replace(high=math.inf, items=math.inf), *rows[1:]]):
+        ax = continuous.draw(some)
+        assert isinstance(ax, Axes)
+        labels = ax.get_legend_handles_labels()[1]
+        assert len(labels) >= len(curves(some))
+        assert ax.get_xlabel()
+        assert ax.get_ylabel()
+
+
+def test_the_plan_counts_the_points():
+    assert continuous.plan(SMALL).startswith("2 points of 128 quantised draws and 1 of 128")

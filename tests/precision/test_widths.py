@@ -1,0 +1,103 @@
+"""The study of widths: rows that follow from counts, are read back, and are told as they are."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from lottery_jax.core import root
+from lottery_jax.montecarlo import Store
+from lottery_jax.precision import widths
+
+SMALL = widths.Setup(
+    curves=(
+        widths.Curve("product", 0, (1,), 256),
+        widths.Curve("uniform", 0, (1,), 256),
+        widths.Curve("product", 2, (1,), 128),
+    ),
+    cap=64,
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("widths") / "widths.jsonl")
+
+
+@pytest.fixture(scope="module")
+def rows(store):
+    return widths.measure(SMALL, key=root(0), store=store, progress=False)
+
+
+def test_rows_are_ordered_and_bounded(rows):
+    assert {(row.event, row.law) for row in rows} == {
+        *(("one", "product"), ("all", "product"), ("one", "uniform"), ("all", "uniform")),
+        ("layer", "product"),
+    }
+    for row in rows:
+        assert row.low <= row.width <= row.high
+        assert row.masks < row.high
+        assert row.subsets is None or row.subsets <= row.high
+        assert row.undecided == 0
+        assert (row.share, row.trials) == (0.8, 128 if row.event == "layer" else 256)
+        assert (row.independent_low is not None) == (row.event == "layer")
+    for event in ("one", "all"):
+        found = [row.width for row in rows if (row.event, row.law) == (event, "product")]
+        assert found == sorted(found)
+
+
+def test_all_weights_need_no_fewer_than_one(rows):
+    place = {(row.event, row.law, row.probability): row.width for row in rows}
+    for (event, law, probability), width in place.items():
+        if event == "one":
+            assert width <= place["all", law, probability]
+
+
+def test_a_second_run_reads_the_store(rows, store):
+    before = store.path.read_bytes()
+    calls = []
+    again = widths.measure(
+        SMALL, key=root(0), store=store, progress=lambda *done: calls.append(done)
+    )
+    assert again == rows
+    assert store.path.read_bytes() == before
+    assert calls[-1] == (640, 640)
+
+
+def test_the_figure_names_what_it_shows(rows):
+    ax = widths.draw(rows)
+    assert isinstance(ax, Axes)
+    axes = ax.figure.axes
+    assert len(axes) == 4
+    assert all(each.get_xlabel() and each.get_ylabel() and each.get_title() for each in axes)
+    labels = [text.get_text() for text in axes[1].get_legend().get_texts()]  # type: ignore[union-attr]
+    assert "products, 90 % success" in labels
+    assert any("control" in label for label in labels)
+    assert any("no less" in label for label in labels)
+
+
+def test_the_reading_depends_on_the_rows(rows):
+    text = widths.describe(rows)
+    at_90 = next(
+        row for row in rows if (row.event, row.law, row.probability) == ("all", "product", 0.9)
+    )
+    assert (
+        f"90 % success needs n = {at_90.width:g} [{at_90.low:g}, {at_90.high:g}] at k = 1" in text
+    )
+    open_rows = [
+        row._replace(width=math.inf, high=math.inf) if row == at_90 else row for row in rows
+    ]
+    told = widths.describe(open_rows)
+    assert f"n = > 64 [{at_90.low:g}, open] at k = 1" in told
+    widths.draw(open_rows)
+    known = [row._replace(bits=3, width=38.0, low=37.0, high=39.0) for row in rows]
+    assert "inside these limits at 0 of 1 and at most 3 units off" in widths.describe(known)
+    lower = [row._replace(low=1.0, high=2.0) if row.event == "layer" else row for row in rows]
+    assert "certainly below those of as many independent halves at 3" in widths.describe(lower)
+
+
+def test_the_plan_counts_what_will_be_done():
+    plan = widths.plan(SMALL)
+    assert plan.startswith("640 draws of 64 units at 3 settings")
+    assert np.all(["compile" in widths.plan(each) for each in (widths.FULL, widths.QUICK)])
