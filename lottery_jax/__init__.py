@@ -3,7 +3,7 @@
 Experiments are built by topic (`neuron_pruning`, `weight_pruning`), counted by `estimate`, and
 turned into widths by `threshold`; `subset_sum` and `geometry` are the exact engines beneath.
 `pruning_limit.predict` says how far a trained network can be pruned, from the curvature of its
-loss, by the engine `spectrum`.
+loss, by the engine `spectrum`. `quantized` asks when pruning represents a network exactly.
 
 Examples
 --------
@@ -20,6 +20,7 @@ from lottery_jax import (
     geometry,
     neuron_pruning,
     pruning_limit,
+    quantized,
     spectrum,
     subset_sum,
     weight_pruning,
@@ -48,6 +49,7 @@ __all__ = [
     "merge_stores",
     "neuron_pruning",
     "pruning_limit",
+    "quantized",
     "spectrum",
     "subset_sum",
     "threshold",

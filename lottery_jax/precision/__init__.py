@@ -3,9 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lottery_jax.precision import enumeration, transition, widths, window
+from lottery_jax.precision import (
+    continuous,
+    enumeration,
+    layers,
+    solutions,
+    transition,
+    widths,
+    window,
+)
 
 # Each is a `study.Study`.
 STUDIES: Mapping[str, Any] = {
-    module.NAME: module for module in (window, transition, enumeration, widths)
+    module.NAME: module
+    for module in (window, transition, solutions, enumeration, widths, layers, continuous)
 }
