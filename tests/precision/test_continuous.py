@@ -10,23 +10,6 @@ from lottery_jax.montecarlo import Store
 from lottery_jax.precision import continuous
 from lottery_jax.precision.continuous_rows import Row, curves
 
-SMALL = continuous.Setup(
-    quantized=(1, 2),
-    quantized_trials=128,
-    curves=(continuous.Curve("subset sum", "one", "product_normal", 2, (1,)),),
-    trials=128,
-)
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    return Store(tmp_path_factory.mktemp("continuous") / "continuous.jsonl")
-
-
-@pytest.fixture(scope="module")
-def rows(store):
-    return continuous.measure(SMALL, key=root(0), store=store, progress=False)
-
 
 def made(slope: float) -> list[Row]:
     """Curves whose quantised items grow by so many for each bit."""
@@ -53,19 +36,20 @@ def made(slope: float) -> list[Row]:
     ]
 
 
-def test_rows_hold_every_curve(rows):
-    assert [(row.model, row.event, row.bits, row.epsilon) for row in rows] == [
-        *(("quantised", "one", 1, None), ("quantised", "all", 1, None)),
-        *(("quantised", "one", 2, None), ("quantised", "all", 2, None)),
-        ("subset sum", "one", 1, 0.125),
-    ]
+@pytest.mark.slow
+def test_a_run_measures_every_curve_and_is_read_back(tmp_path):
+    store = Store(tmp_path / "quick.jsonl")
+    rows = continuous.measure(continuous.QUICK, key=root(0), store=store, progress=False)
+    found = {(row.accuracy, row.event, row.bits): row for row in rows}
+    assert len(found) == 8
     assert all(row.low <= row.items <= row.high for row in rows)
-    assert rows[0].items < rows[1].items < rows[3].items
-
-
-def test_a_second_run_reads_the_store(rows, store):
+    assert found["delta/2", "one", 4].epsilon == 2.0**-5
+    assert found["delta^2/2", "one", 4].epsilon == 2.0**-9
+    assert found["exact", "one", 4].items < found["exact", "all", 4].items
+    assert found["delta/2", "one", 4].high < found["exact", "one", 4].low
+    assert abs(found["delta^2/2", "one", 4].items - found["exact", "one", 4].items) <= 2
     before = store.path.read_bytes()
-    assert continuous.measure(SMALL, key=root(0), store=store, progress=False) == rows
+    assert continuous.measure(continuous.QUICK, key=root(0), store=store, progress=False) == rows
     assert store.path.read_bytes() == before
 
 
@@ -83,8 +67,9 @@ def test_the_reading_depends_on_the_slopes():
     assert "certainly more at 3" in continuous.describe(made(4.0))
 
 
-def test_the_figure_names_every_curve(rows):
-    for some in (rows, made(2.0), [rows[0]._replace(high=math.inf, items=math.inf), *rows[1:]]):
+def test_the_figure_names_every_curve():
+    rows = made(2.0)
+    for some in (rows, [rows[0]._replace(high=math.inf, items=math.inf), *rows[1:]]):
         ax = continuous.draw(some)
         assert isinstance(ax, Axes)
         labels = ax.get_legend_handles_labels()[1]
@@ -94,4 +79,4 @@ def test_the_figure_names_every_curve(rows):
 
 
 def test_the_plan_counts_the_points():
-    assert continuous.plan(SMALL).startswith("2 points of 128 quantised draws and 1 of 128")
+    assert continuous.plan(continuous.QUICK).startswith("2 points of 512 quantised draws and 4")

@@ -7,12 +7,7 @@ from lottery_jax.core import root
 from lottery_jax.montecarlo import Store
 from lottery_jax.precision import layers
 
-SMALL = layers.Setup(
-    (
-        layers.Case((1, 1), (2, 8, 24), 64, bits=1, input_bits=1),
-        layers.Case((1, 1, 1), ((2, 2), (24, 8)), 64, bits=1, input_bits=1),
-    )
-)
+SMALL = layers.Setup((layers.Case((1, 1), (2, 8, 24), 64, bits=1, input_bits=1),))
 
 
 @pytest.fixture(scope="module")
@@ -25,19 +20,31 @@ def rows(store):
     return layers.measure(SMALL, key=root(0), store=store, progress=False)
 
 
+def with_copies(rows):
+    """The same once more as if there were copies."""
+    other = {"construction": "depth l + 1", "widths": "1-1-1", "copies": 4}
+    return [*rows, *(row._replace(per_weight=3 * row.per_weight, **other) for row in rows)]
+
+
 def test_rows_count_networks(rows):
     assert [(row.construction, row.units, row.copies) for row in rows] == [
-        *(("depth 2l", 2, None), ("depth 2l", 8, None), ("depth 2l", 24, None)),
-        *(("depth l + 1", 2, 2), ("depth l + 1", 24, 8)),
+        ("depth 2l", units, None) for units in (2, 8, 24)
     ]
     for row in rows:
         assert row.broken == 0
-        assert row.served <= row.equal <= row.trials == 64
+        assert row.served == row.equal <= row.trials == 64  # one layer hides nothing
         assert row.low <= row.equal / row.trials <= row.high
         assert (row.inputs, row.is_whole_grid) == (5, "yes")
+        assert row.parameters == row.per_weight == 4 * row.units
     assert rows[0].equal < rows[2].equal
-    # 2 n units with an input and an output weight each; with copies, c of both outputs and inputs.
-    assert [row.parameters for row in rows] == [8, 32, 96, 2 * 2 * (1 + 2) + 2, 48 * (1 + 8) + 8]
+
+
+def test_parameters_with_copies_are_those_of_all_matrices():
+    """2 n units with one input, c outputs each; c copies into one output."""
+    case = layers.Case((1, 1, 1), ((24, 8),), 64)
+    row = layers._row(case, (24, 8), 64, served=3, equal=4, broken=0)
+    assert row.parameters == 48 * (1 + 8) + 8
+    assert (row.construction, row.num_layers, row.per_weight) == ("depth l + 1", 2, 220.0)
 
 
 def test_a_second_run_reads_the_store(rows, store):
@@ -48,20 +55,25 @@ def test_a_second_run_reads_the_store(rows, store):
     )
     assert again == rows
     assert store.path.read_bytes() == before
-    assert calls[-1] == (128, 128)
+    assert calls[-1] == (64, 64)
 
 
 def test_the_figure_shows_no_network_as_a_limit(rows):
-    none = [row._replace(equal=0, served=0, low=0.0) if row.units == 2 else row for row in rows]
+    none = [
+        row._replace(equal=0, served=0, low=0.0) if row.units == 2 else row
+        for row in with_copies(rows)
+    ]
     ax = layers.draw(none)
     assert isinstance(ax, Axes)
     markers = [line.get_marker() for line in ax.lines]
-    assert markers.count(r"$\downarrow$") == 2
+    assert markers.count(r"$\downarrow$") == 2  # one for each construction
     assert all(each.get_xlabel() and each.get_ylabel() for each in ax.figure.axes)
     assert ax.figure.legends  # type: ignore[union-attr]
 
 
 def test_the_reading_depends_on_the_rows(rows):
+    rows = with_copies(rows)
+    rows[-1] = rows[-1]._replace(served=rows[-1].equal - 5)
     text = layers.describe(rows)
     served, lucky = sum(row.served for row in rows), sum(row.equal - row.served for row in rows)
     assert f"of {served} pruned networks with every weight served, 0 differ" in text
@@ -74,5 +86,5 @@ def test_the_reading_depends_on_the_rows(rows):
 
 def test_plans_are_made_of_the_cases():
     assert layers.plan(SMALL).startswith(
-        "128 pairs of networks in 2 cases, pruned at 320 sizes and compared on 1600 inputs"
+        "64 pairs of networks in 1 cases, pruned at 192 sizes and compared on 960 inputs"
     )

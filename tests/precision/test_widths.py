@@ -11,11 +11,7 @@ from lottery_jax.montecarlo import Store
 from lottery_jax.precision import widths
 
 SMALL = widths.Setup(
-    curves=(
-        widths.Curve("product", 0, (1,), 256),
-        widths.Curve("uniform", 0, (1,), 256),
-        widths.Curve("product", 2, (1,), 128),
-    ),
+    curves=(widths.Curve("product", 0, (1,), 256),),
     cap=64,
 )
 
@@ -30,18 +26,24 @@ def rows(store):
     return widths.measure(SMALL, key=root(0), store=store, progress=False)
 
 
+def with_control(rows):
+    """A control as if its items were products, and a layer that needs no more than a weight."""
+    controls = [row._replace(law="uniform", subsets=None) for row in rows]
+    one = [row for row in rows if row.event == "one"]
+    layer = {"event": "layer", "dim": 2, "independent_low": 5, "independent_high": 90}
+    return [*rows, *controls, *(row._replace(subsets=None, **layer) for row in one)]
+
+
 def test_rows_are_ordered_and_bounded(rows):
     assert {(row.event, row.law) for row in rows} == {
-        *(("one", "product"), ("all", "product"), ("one", "uniform"), ("all", "uniform")),
-        ("layer", "product"),
+        *(("one", "product"), ("all", "product")),
     }
     for row in rows:
         assert row.low <= row.width <= row.high
         assert row.masks < row.high
         assert row.subsets is None or row.subsets <= row.high
         assert row.undecided == 0
-        assert (row.share, row.trials) == (0.8, 128 if row.event == "layer" else 256)
-        assert (row.independent_low is not None) == (row.event == "layer")
+        assert (row.share, row.trials) == (0.8, 256)
     for event in ("one", "all"):
         found = [row.width for row in rows if (row.event, row.law) == (event, "product")]
         assert found == sorted(found)
@@ -62,11 +64,11 @@ def test_a_second_run_reads_the_store(rows, store):
     )
     assert again == rows
     assert store.path.read_bytes() == before
-    assert calls[-1] == (640, 640)
+    assert calls[-1] == (256, 256)
 
 
 def test_the_figure_names_what_it_shows(rows):
-    ax = widths.draw(rows)
+    ax = widths.draw(with_control(rows))
     assert isinstance(ax, Axes)
     axes = ax.figure.axes
     assert len(axes) == 4
@@ -78,7 +80,8 @@ def test_the_figure_names_what_it_shows(rows):
 
 
 def test_the_reading_depends_on_the_rows(rows):
-    text = widths.describe(rows)
+    text = widths.describe(with_control(rows))
+    assert "at 0 and certainly more at 0 of 6 settings; products need 0 to 0" in text
     at_90 = next(
         row for row in rows if (row.event, row.law, row.probability) == ("all", "product", 0.9)
     )
@@ -93,11 +96,28 @@ def test_the_reading_depends_on_the_rows(rows):
     widths.draw(open_rows)
     known = [row._replace(bits=3, width=38.0, low=37.0, high=39.0) for row in rows]
     assert "inside these limits at 0 of 1 and at most 3 units off" in widths.describe(known)
-    lower = [row._replace(low=1.0, high=2.0) if row.event == "layer" else row for row in rows]
+    lower = [
+        row._replace(low=1.0, high=2.0) if row.event == "layer" else row
+        for row in with_control(rows)
+    ]
     assert "certainly below those of as many independent halves at 3" in widths.describe(lower)
+
+
+@pytest.mark.slow
+def test_a_layer_stands_beside_independent_halves(tmp_path):
+    curves = (*SMALL.curves, widths.Curve("product", 2, (1,), 512))
+    store = Store(tmp_path / "layer.jsonl")
+    rows = widths.measure(widths.Setup(curves, 64), key=root(0), store=store, progress=False)
+    layers = [row for row in rows if row.event == "layer"]
+    assert [row.probability for row in layers] == [0.5, 0.9, 0.99]
+    for row in layers[:2]:
+        assert row.independent_low is not None
+        assert row.independent_high is not None
+        assert row.independent_low <= row.high
+        assert row.low <= row.independent_high
 
 
 def test_the_plan_counts_what_will_be_done():
     plan = widths.plan(SMALL)
-    assert plan.startswith("640 draws of 64 units at 3 settings")
+    assert plan.startswith("256 draws of 64 units at 1 settings")
     assert np.all(["compile" in widths.plan(each) for each in (widths.FULL, widths.QUICK)])

@@ -102,7 +102,7 @@ def _check_later(instance, found, target):
 
 def test_one_layer_alone_needs_no_copies():
     design = copies.Design((2, 1), bits=1, target_bits=1, num_units=12, num_copies=3)
-    instance = copies.draw(root(0), design)
+    instance = jax.eval_shape(lambda: copies.draw(root(0), design))
     assert instance.first.target.shape == (1, 2)
     assert copies.num_parameters(design) == layers.num_parameters(
         layers.Design((2, 1), bits=1, target_bits=1, num_units=12)
@@ -132,6 +132,7 @@ def test_a_finer_random_network_serves_a_coarser_target():
     assert layers.divisors(design) == ((1, 16), (2,))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_copies", [False, True])
 def test_the_experiment_counts_what_fractions_say(with_copies):
     sizes = ((20, 5), (36, 9)) if with_copies else (8, 20)
