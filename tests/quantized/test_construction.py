@@ -134,6 +134,11 @@ def test_every_input_of_the_grid_is_compared():
     )
     assert int(other.exact) == 136  # where x + y < 0, which the ReLU removes
     assert int(other.rounded) == 136
+    half = (jnp.array([[4, 4]], jnp.int32),)
+    all_others = audit.differences(
+        root(0), half, ours, pruned_divisors=(8,), target_divisors=(8,), bits=3
+    )
+    assert int(all_others.exact) == 289 - 17  # all but x + y = 0, the first and the last included
 
 
 def test_a_large_grid_is_checked_at_all_corners_and_at_random():
