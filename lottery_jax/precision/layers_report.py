@@ -142,6 +142,6 @@ def _reading(rows: Sequence[Row]) -> str:
         least, most = min(ratios, key=lambda each: each[1]), max(ratios, key=lambda each: each[1])
         text += (
             f" Depth l + 1 asks for {least[1]:.2g} to {most[1]:.2g} times as many parameters as "
-            "depth 2l: copies must be built as well."
+            "depth 2l."
         )
     return text
