@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lottery_jax.precision.widths_rows import EXPECTED, PROBABILITIES, Row, chosen
+from lottery_jax.precision.widths_rows import PROBABILITIES, Row, chosen
 from lottery_jax.report.tables import format_cell, format_table
 
 if TYPE_CHECKING:
@@ -97,11 +97,6 @@ def _draw_event(figures, ax, rows: Sequence[Row], event: str) -> None:
         ax.plot(x, y, "--", color="black", lw=1, label="no less: subset sums counted, 90 %")
     y = [row.masks for row in middle]
     ax.plot(bits, y, "-.", color="grey", lw=1, label="no less: masks counted (paper), 90 %")
-    expected = [bit for bit in bits if event == "all" and bit in EXPECTED]
-    if expected:
-        y = [EXPECTED[bit] for bit in expected]
-        label = "expected at 90 % (41, 43, 46, 48)"
-        ax.plot(expected, y, "x", color="black", ms=7, label=label, zorder=5)
 
 
 def _draw_open(ax, points: Sequence[Row], colour: str) -> None:
@@ -171,16 +166,7 @@ def _of_all(rows: Sequence[Row]) -> str:
     if not points:
         return ""
     widths = ", ".join(f"{_width(row)} at k = {row.bits}" for row in points)
-    text = f"For all weights at once, 90 % success needs n = {widths}."
-    known = [row for row in points if row.bits in EXPECTED]
-    if known:
-        apart = max(abs(row.width - EXPECTED[row.bits]) for row in known)
-        inside = sum(row.low <= EXPECTED[row.bits] <= row.high for row in known)
-        text += (
-            f" The widths expected, {', '.join(str(EXPECTED[row.bits]) for row in known)}, are "
-            f"inside these limits at {inside} of {len(known)} and at most {apart:g} units off."
-        )
-    return text
+    return f"For all weights at once, 90 % success needs n = {widths}."
 
 
 def _of_one(rows: Sequence[Row]) -> str:

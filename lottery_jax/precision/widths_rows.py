@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 PROBABILITIES = (0.5, 0.9, 0.99)
-# Where theory has put 90 % success for all weights at once, by bits: an earlier rough measurement.
-EXPECTED = {3: 41, 4: 43, 5: 46, 6: 48}
 
 
 class Row(NamedTuple):
