@@ -175,15 +175,35 @@ def include_up(room: Room, item: Int32[Array, ""]) -> Room:
     return Room(words | _slice(surrounded, size + 1, size, item), surrounded)
 
 
-@jax.custom_batching.sequential_vmap
-def _reachable(items: Int32[Array, " item"], start: UInt32[Array, " word"]):
+def include_growing(
+    items: Int32[Array, " item"],
+    totals: Int32[Array, " item"],
+    start: UInt32[Array, " word"],
+    *,
+    eighths: tuple[int, ...],
+) -> tuple[Int32[Array, ""], UInt32[Array, " part"]]:
+    """Include leading items, in parts of a set that are as long as the sums so far.
+
+    Parameters
+    ----------
+    items
+        Non-negative.
+    totals
+        Of the items up to each.
+    start
+        The set that holds 0 alone.
+    eighths
+        The lengths of the parts, as eighths of the whole set, ascending.
+
+    Returns
+    -------
+    number, words
+        How many items were included: those whose sums fit into the last part, and all of them if
+        that is the whole set. And that part.
+    """
     size = start.shape[0]
-    if not items.shape[0]:
-        return start
-    items = jnp.sort(items)
-    totals = jnp.cumsum(items, dtype=jnp.int32)
     begin, words = jnp.int32(0), start[:0]
-    for part in sorted({-(-size * eighths // 8) for eighths in _EIGHTHS}):
+    for part in sorted({-(-size * each // 8) for each in eighths}):
         words = _resized(words, part) if words.shape[0] else start[:part]
         fits = totals < part * WORD if part < size else jnp.ones(items.shape, bool)
         end = jnp.sum(fits, dtype=jnp.int32)
@@ -191,7 +211,16 @@ def _reachable(items: Int32[Array, " item"], start: UInt32[Array, " word"]):
             begin, end, lambda k, room: include_up(room, items[k]), room_for(words)
         )
         begin, words = end, room.words
-    return words
+    return begin, words
+
+
+@jax.custom_batching.sequential_vmap
+def _reachable(items: Int32[Array, " item"], start: UInt32[Array, " word"]):
+    if not items.shape[0]:
+        return start
+    items = jnp.sort(items)
+    totals = jnp.cumsum(items, dtype=jnp.int32)
+    return include_growing(items, totals, start, eighths=_EIGHTHS)[1]
 
 
 @jax.custom_batching.sequential_vmap

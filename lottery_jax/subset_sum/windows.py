@@ -24,6 +24,7 @@ take the whole set (`bit_sets.reachable`). The cost is at most n W/32 words, whe
 needs n T/32.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -35,6 +36,7 @@ from lottery_jax.subset_sum import bit_sets
 from lottery_jax.subset_sum.bit_sets import WORD
 
 _BLOCK = 8  # items between two looks for the certificate
+_EIGHTHS = (1, 2, 4)  # of a window: the parts that few sums, or the last holes, fit in
 
 
 class Window(NamedTuple):
@@ -112,18 +114,33 @@ def _window_sums(items: Int32[Array, " item"], start: UInt32[Array, " word"]) ->
         room = lax.fori_loop(begin, end, lambda k, room: bit_sets.include_up(room, items[k]), room)
         return end, room, jnp.max(~room.words[num_words // 2 :]) == 0
 
-    end, room, is_certain = lax.while_loop(
+    # While all sums so far fit into half of the window, the other half has holes.
+    begin, words = bit_sets.include_growing(items, totals, start, eighths=_EIGHTHS)
+    end, (words, _), is_certain = lax.while_loop(
         lambda state: (state[0] < num_allowed) & ~state[2],
         search,
-        (jnp.int32(0), bit_sets.room_for(start), jnp.zeros((), bool)),
+        (begin, bit_sets.room_for(_written(start, words)), jnp.zeros((), bool)),
     )
     place = jnp.arange(1, num_words + 1, dtype=jnp.int32)
-    holes = WORD * jnp.max(jnp.where(~room.words > 0, place, 0))  # none from here on
-    smaller = jnp.sum(items < holes, dtype=jnp.int32)
-    room = lax.fori_loop(
-        end,
-        jnp.where(is_certain, smaller, 0),
-        lambda k, room: bit_sets.include_up(room, items[k]),
-        room,
-    )
-    return Window(room.words, total, is_certain)
+    holes = jnp.max(jnp.where(~words > 0, place, 0))  # words; none from here on
+    smaller = jnp.where(is_certain, jnp.sum(items < WORD * holes, dtype=jnp.int32), 0)
+
+    def fill(part: int, words: UInt32[Array, " word"]) -> UInt32[Array, " word"]:
+        room = lax.fori_loop(
+            end,
+            smaller,
+            lambda k, room: bit_sets.include_up(room, items[k]),
+            bit_sets.room_for(words[:part]),
+        )
+        return _written(words, room.words)
+
+    # With a certificate all holes are in the lower half.
+    parts = sorted({-(-num_words * each // 8) for each in _EIGHTHS})
+    index = jnp.sum(jnp.array(parts[:-1], jnp.int32) < holes, dtype=jnp.int32)
+    words = lax.switch(index, [functools.partial(fill, part) for part in parts], words)
+    return Window(words, total, is_certain)
+
+
+def _written(words: UInt32[Array, " word"], part: UInt32[Array, " part"]):
+    """The set with another beginning."""
+    return lax.dynamic_update_slice(words, part, (0,))
