@@ -48,7 +48,10 @@ def _strengths(network):
     return network.output * jnp.linalg.norm(network.hidden, axis=1)
 
 
-@pytest.mark.parametrize(("dim", "max_kept", "output"), CASES)
+@pytest.mark.parametrize(
+    ("dim", "max_kept", "output"),
+    [pytest.param(*case, marks=[pytest.mark.slow] * (case == (3, 2, "relu"))) for case in CASES],
+)
 def test_the_first_width_is_where_the_search_first_succeeds(dim, max_kept, output):
     num_neurons, tolerance = 24, jnp.float32(0.45)
 

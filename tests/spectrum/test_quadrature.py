@@ -101,7 +101,8 @@ def errors_of(eigenvalues, products):
     return found
 
 
-@pytest.mark.parametrize("size", [3000, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [3000, 20_000])
 def test_errors_are_within_what_is_stated(size):
     held, held_by_control, ratios, uncovered, uncovered_by_control = [], [], [], [], []
     # Four probes leave three degrees of freedom for each seed; 1e-6 on both sides together.

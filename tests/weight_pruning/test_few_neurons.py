@@ -32,7 +32,10 @@ def least_error(hidden, output, target, *, max_kept, relu, count=4000):
     return best
 
 
-@pytest.mark.parametrize(("max_kept", "output"), [(2, "linear"), (3, "linear"), (2, "relu")])
+@pytest.mark.parametrize(
+    ("max_kept", "output"),
+    [(2, "linear"), pytest.param(3, "linear", marks=pytest.mark.slow), (2, "relu")],
+)
 def test_trials_and_first_widths_are_those_of_all_masks(max_kept, output):
     width, epsilon, count = 5, 0.35, 4000
     experiment = few_neurons(dim=2, width=width, radius=1.0, max_kept=max_kept, output=output)
@@ -62,6 +65,7 @@ def test_trials_and_first_widths_are_those_of_all_masks(max_kept, output):
     assert first_hits, "no seed succeeds below the full width"
 
 
+@pytest.mark.slow
 def test_masks_help():
     """Fewer neurons are needed than where each is kept whole."""
     settings = dict(key=lj.key(0), epsilon=0.4, trials=200, progress=False)
