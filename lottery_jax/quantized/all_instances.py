@@ -59,7 +59,7 @@ def count_partitions(num_items: int, largest: int) -> Int64[np.ndarray, " larges
     return np.cumsum(found[1:])
 
 
-def count_subset_sums(num_items: int, largest: int, target: int) -> int:
+def count_subset_sums(num_items: int, largest: int, target: int | np.integer) -> int:
     """How many of the (2M)^n instances have a subset, not the empty one, with the sum `target`.
 
     Parameters
@@ -74,7 +74,7 @@ def count_subset_sums(num_items: int, largest: int, target: int) -> int:
     Raises
     ------
     ValueError
-        For arguments outside these ranges.
+        For arguments outside these ranges, or a target that is not a whole number.
 
     Examples
     --------
@@ -82,6 +82,8 @@ def count_subset_sums(num_items: int, largest: int, target: int) -> int:
     (9, 4)
     """
     _check_sizes(num_items, largest, most=32)
+    if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+        raise ValueError(f"{target=} must be a whole number")
     if abs(target) > largest:
         raise ValueError(f"{target=} must be of magnitude at most {largest=}")
     found = 0

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Int32, Int64, UInt32
 from lottery_jax.subset_sum.solutions import count_solutions, has_solution
 
 _MOST_MULTISETS = 2**26
+_MOST_INSTANCES = 2**63 - 1  # of an int64
 # Filled up to one of these numbers of items, and of multisets decided by one call: compiling takes
 # longer than deciding.
 _SIZES = (4, 8, 12, 24)
@@ -62,7 +63,7 @@ def count_partitions(num_items: int, largest: int) -> Int64[np.ndarray, " larges
     Raises
     ------
     ValueError
-        For n outside this range, or more than 2^26 multisets.
+        For n outside this range, more than 2^26 multisets, or 2^63 instances and more.
 
     Examples
     --------
@@ -70,7 +71,7 @@ def count_partitions(num_items: int, largest: int) -> Int64[np.ndarray, " larges
     array([ 1,  7, 22, 46])
     """
     values = np.arange(1, largest + 1, dtype=np.int32)
-    _check(num_items, len(values))
+    _check(num_items, largest, num_values=largest)
     found = np.zeros(largest + 1, np.int64)
     for items in _multisets(values, num_items):
         is_solved = np.asarray(_are_partitionable(_with_zeros(items)))[: items.shape[1]]
@@ -78,7 +79,7 @@ def count_partitions(num_items: int, largest: int) -> Int64[np.ndarray, " larges
     return np.cumsum(found[1:])
 
 
-def count_subset_sums(num_items: int, largest: int, target: int) -> int:
+def count_subset_sums(num_items: int, largest: int, target: int | np.integer) -> int:
     """How many instances of the quantised subset sum have a solution that is not the empty subset.
 
     Of all (X_1, ..., X_n) with items in {-M..M} without 0, those where some non-empty subset has
@@ -96,17 +97,20 @@ def count_subset_sums(num_items: int, largest: int, target: int) -> int:
     Raises
     ------
     ValueError
-        For arguments outside these ranges, or more than 2^26 multisets.
+        For arguments outside these ranges, a target that is not a whole number, more than 2^26
+        multisets, or 2^63 instances and more.
 
     Examples
     --------
     >>> count_subset_sums(2, 2, 1), count_subset_sums(2, 2, 0)
     (9, 4)
     """
+    if isinstance(target, bool) or not isinstance(target, (int, np.integer)):
+        raise ValueError(f"{target=} must be a whole number")
     if abs(target) > largest:
         raise ValueError(f"{target=} must be of magnitude at most {largest=}")
     values = np.array([each for each in range(-largest, largest + 1) if each], np.int32)
-    _check(num_items, len(values))
+    _check(num_items, largest, num_values=2 * largest)
     found = 0
     for items in _multisets(values, num_items):
         padded = _with_zeros(items)
@@ -130,14 +134,22 @@ def _have_more(
     return jax.vmap(lambda row: count_solutions(row, target).low > empty)(items)
 
 
-def _check(num_items: int, num_values: int) -> None:
-    if not 1 <= num_items <= _SIZES[-1] or num_values < 1:
+def _check(num_items: int, largest: int, *, num_values: int) -> None:
+    if not 1 <= num_items <= _SIZES[-1] or largest < 1:
         raise ValueError(f"{num_items=} must lie in 1..{_SIZES[-1]}, and the largest item above 0")
     total = num_multisets(num_items, num_values)
     if total > _MOST_MULTISETS:
         raise ValueError(
             f"{num_items} items of {num_values} values are {total} multisets; at most "
             f"{_MOST_MULTISETS} are enumerated: take a smaller largest item"
+        )
+    # Below that the products of `_orders` fit too: a multinomial coefficient is far below the
+    # number of sequences, and is multiplied by 24 at most.
+    if num_values**num_items > _MOST_INSTANCES:
+        fits = largest_within(num_items, _MOST_INSTANCES) // (num_values // largest)
+        raise ValueError(
+            f"{num_items} items of {num_values} values have {num_values**num_items} instances, and "
+            f"counts are 64-bit integers: take {largest=} at most {fits}"
         )
 
 

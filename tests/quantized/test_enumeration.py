@@ -1,5 +1,8 @@
 """Exact enumeration: known integers, an oracle of loops and of sets, and one of all instances."""
 
+import inspect
+import math
+
 import numpy as np
 import pytest
 
@@ -75,6 +78,8 @@ def test_all_that_are_at_most_2_to_the_24(num_items):
         (lambda: enumeration.count_partitions(25, 1), "1..24"),
         (lambda: enumeration.count_partitions(2, 0), "above 0"),
         (lambda: enumeration.count_partitions(3, 1000), "take a smaller largest item"),
+        (lambda: enumeration.count_partitions(24, 7), "largest=7 at most 6"),
+        (lambda: enumeration.count_subset_sums(22, 4, 1), "largest=4 at most 3"),
         (lambda: enumeration.count_subset_sums(3, 4, 5), "target=5"),
         (lambda: all_instances.count_partitions(1, 3), "num_items=1"),
         (lambda: all_instances.count_partitions(9, 15), "at most 14"),
@@ -85,3 +90,23 @@ def test_all_that_are_at_most_2_to_the_24(num_items):
 def test_refused(call, said):
     with pytest.raises(ValueError, match=said):
         call()
+
+
+@pytest.mark.parametrize("module", [enumeration, all_instances])
+@pytest.mark.parametrize("target", [0.5, 1.0, True, np.float32(1)])
+def test_targets_that_are_not_whole(module, target):
+    count = inspect.unwrap(module.count_subset_sums)  # without the check of types in tests
+    with pytest.raises(ValueError, match="must be a whole number"):
+        count(2, 2, target)
+    assert count(2, 2, np.int64(1)) == 9
+
+
+@pytest.mark.parametrize("num_items", [1, 2, 7, 15, 16, 20, 24])
+def test_numbers_of_orders_fit_64_bits(num_items):
+    """Of the multiset with most orders, for as many values as are allowed; in Python's integers."""
+    num_values = min(enumeration.largest_within(num_items, 2**63 - 1), num_items)
+    items = np.sort(np.arange(num_items, dtype=np.int32) % num_values)[:, None]
+    equal = np.bincount(items[:, 0]).tolist()
+    orders = math.factorial(num_items) // math.prod(map(math.factorial, equal))
+    assert enumeration._orders(items).tolist() == [orders]
+    assert orders * num_items < 2**63
