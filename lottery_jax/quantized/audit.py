@@ -23,7 +23,7 @@ from lottery_jax.quantized.grid import round_nearest, sample, steps
 Weights = tuple[Int32[Array, "_ _"], ...]  # [output, input] of each layer
 MOST_POINTS = 10**6  # a grid with more inputs is checked at its corners and at random ones
 _CHUNK = 1024  # inputs that are evaluated together
-_CORNER_BITS = 16  # beyond, corners are drawn
+_CORNER_BITS = 16  # beyond as many inputs, corners are drawn, and may repeat
 
 
 class Differences(NamedTuple):
@@ -104,8 +104,9 @@ def differences(
 def num_checked(dim: int, bits: int) -> int:
     """How many inputs `differences` looks at.
 
-    All (2/γ + 1)^dim points of the grid, if they are at most 10^6; else all corners, up to 2^16 of
-    them, and 2^16 random points, all coordinates uniform on the grid.
+    All (2/γ + 1)^dim points of the grid, if they are at most 10^6; else corners, and 2^16 random
+    points with all coordinates uniform on the grid. Up to 16 inputs these are all corners; beyond,
+    2^16 random ones, which may repeat.
 
     Examples
     --------

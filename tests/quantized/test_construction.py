@@ -151,3 +151,24 @@ def test_a_large_grid_is_checked_at_all_corners_and_at_random():
     assert len({tuple(point) for point in inputs[: 2**dim].tolist()}) == 2**dim
     assert np.all(np.abs(inputs[: 2**dim]) == 16)
     assert set(np.unique(inputs[2**dim :])) == set(range(-16, 17))
+
+
+def test_the_last_input_of_a_partial_chunk_is_compared():
+    """x + y rounds up at the largest input of both alone: the last of 33^2, and of two chunks."""
+    assert audit.num_checked(2, 4) == 33**2 > audit._CHUNK
+    ours = (jnp.array([[1, 1]], jnp.int32), jnp.array([[1]], jnp.int32))
+    zero = (jnp.zeros((1, 2), jnp.int32),)
+    for divisor, others in ((63, 1), (65, 0)):  # 31 < 63 / 2 < 32 < 65 / 2
+        other = audit.differences(
+            root(0), ours, zero, pruned_divisors=(divisor, 1), target_divisors=(1,), bits=4
+        )
+        assert int(other.exact) == int(other.rounded) == others
+
+
+def test_corners_of_many_inputs_are_drawn_with_both_signs():
+    draw = jax.jit(lambda key: audit._inputs(key, jnp.arange(64, dtype=jnp.int32), 17, 4))
+    inputs = np.asarray(draw(root(0)))
+    assert np.all(np.abs(inputs) == 16)
+    assert np.all(inputs.min(axis=0) == -16)
+    assert np.all(inputs.max(axis=0) == 16)
+    assert len({tuple(point) for point in inputs.tolist()}) > 1

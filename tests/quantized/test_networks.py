@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax.core import root
+from lottery_jax.core import keys, root
 from lottery_jax.quantized import copies, layers, networks
 from tests.oracles.quantized_network import first_width, outputs
 
@@ -132,6 +132,26 @@ def test_a_finer_random_network_serves_a_coarser_target():
     assert layers.divisors(design) == ((1, 16), (2,))
 
 
+def test_a_served_network_that_differs_is_counted_as_broken(monkeypatch):
+    """The control of the count that must stay zero: outputs of the wrong sign, where not 0."""
+    lift = layers.lift
+    monkeypatch.setattr(layers, "lift", lambda *each: (lift(*each)[0], -lift(*each)[1]))
+    count = networks._count.__wrapped__((1, 1), 1, (24,), 1)  # not kept: others mean the true lift
+    design = layers.Design((1, 1), bits=1, target_bits=1, num_units=24)
+
+    @jax.jit
+    def solve(key):
+        return count(key, {}), layers.draw(keys.items(key, 2)[0], design)[0].target
+
+    served = broken = 0
+    for seed in range(24):
+        counts, target = solve(root(seed))
+        is_served, is_broken = (bool(counts[name][0]) for name in ("served", "broken"))
+        assert is_broken == (is_served and int(target[0, 0]) != 0)
+        served, broken = served + is_served, broken + is_broken
+    assert 0 < broken < served < 24
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("with_copies", [False, True])
 def test_the_experiment_counts_what_fractions_say(with_copies):
@@ -142,7 +162,7 @@ def test_the_experiment_counts_what_fractions_say(with_copies):
         counts = count(root(seed), {})
         assert counts["broken"].tolist() == [0, 0]
         assert np.all(np.asarray(counts["served"]) <= np.asarray(counts["equal"]))
-        key = networks.keys.items(root(seed), 2)[0]
+        key = keys.items(root(seed), 2)[0]
         if with_copies:
             instance, found = with_copies_solver()[0](key)
             lifted = [
