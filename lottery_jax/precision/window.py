@@ -1,8 +1,9 @@
 """The window of perfect partitions: success against lambda, and its sharpening in kappa.
 
 Whole numbers uniform on 1, ..., M; a perfect partition has the difference 0, or 1 if the total is
-odd. With lambda = log2(M) - n + log2(n) / 2 the chance of one tends to a law of lambda alone, to
-within 0.15 / n, so that in kappa = log2(M) / n the transition narrows like 1 / n.
+odd. With lambda = log2(M) - n + log2(n) / 2 the chance of one tends to a law of lambda alone, and
+differs from it by O(1/n), so that in kappa = log2(M) / n the transition narrows like 1 / n. Points
+are compared with the law with an allowance of 0.15 / n, which is no bound of the difference.
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ class Row(NamedTuple):
     low: float  # limits of its probability
     high: float
     window_law: float  # p(lambda)
-    band: float  # stated error of p(lambda): 0.15 / n
+    band: float  # allowance about p(lambda): 0.15 / n
     law: float  # 1 - (exp(-rho / 2) + exp(-rho)) / 2 at this n and M
     next_order: float  # the law with its terms of order 1 / n
     disagree: int  # draws on which existence and number of partitions contradict each other
@@ -129,7 +130,7 @@ def _row(num_items: int, largest: int, counts) -> Row:
 
 
 def is_within(row: Row) -> bool:
-    """Whether the limits leave room for a probability within the stated error of p(lambda)."""
+    """Whether the limits leave room for a probability within the allowance about p(lambda)."""
     return row.low <= row.window_law + row.band and row.window_law - row.band <= row.high
 
 
@@ -147,7 +148,7 @@ def draw(rows: Sequence[Row]):
     grid = np.linspace(min(r.place for r in rows) - 0.7, max(r.place for r in rows) + 0.7, 300)
     left.plot(grid, laws.window_law(grid).success, color="black", lw=1, label="law p(λ)")
     band = laws.WINDOW_ERROR
-    middle.axhspan(-band, band, color="0.88", lw=0, label=f"stated error: ±{band:g}")
+    middle.axhspan(-band, band, color="0.88", lw=0, label=f"allowance: ±{band:g}")
     middle.axhline(0, color="black", lw=1, label="law p(λ)")
     middle.plot(grid, _first_term(grid), "--", color="black", lw=1, label="its term of order 1/n")
     for number, num_items in enumerate(sizes):
@@ -243,7 +244,7 @@ def _reading(rows: Sequence[Row]) -> str:
     contradictions = sum(row.disagree for row in rows)
     draws = sum(row.trials for row in rows)
     return (
-        "The share is compatible with p(lambda) to within its stated error 0.15 / n at "
+        "The limits leave room for a probability within 0.15 / n of p(lambda) at "
         f"{within} of {len(rows)} points"
         f"{' (not at n = ' + ', '.join(map(str, outside)) + ')' if outside else ''}, at "
         f"{100 * CONFIDENCE:g} % limits of each. Without the allowance the limits hold p(lambda) "

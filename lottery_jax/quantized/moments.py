@@ -127,7 +127,8 @@ def perfect_moments(num_items: int, largest: int) -> PerfectMoments:
     """Of the number of perfect partitions, given the parity of the total.
 
     They tend to those of Poisson laws, mean rho / 2 and rho and pairs (rho / 2)^2 and rho^2. For
-    large M the mean is 1 - 0.15 / n of that and the pairs are 1 - 0.1 / n of it, to O(1/n^2).
+    large M the mean is 1 - 0.15 / n of that and the pairs are 1 - 0.1 / n of it, to O(1/n^2). Given
+    a parity that never occurs, as one does for M = 1, they are zeros.
 
     Parameters, errors and rounding are those of `share_with_sum`.
 
@@ -148,9 +149,8 @@ def perfect_moments(num_items: int, largest: int) -> PerfectMoments:
     even_share = (1 + bias) / 2
     odd_share = (1 - bias) / 2
     # With Z = 2 N sign vectors, N (N - 1) = (Z (Z - 1) - Z) / 4.
-    even = Moments(zero.mean / 2 / even_share, (zero.pairs - zero.mean) / 4 / even_share)
-    odd = Moments(one.mean / odd_share, one.pairs / odd_share) if odd_share else Moments(0.0, 0.0)
-    return PerfectMoments(even, odd, even_share)
+    even = _given(even_share, zero.mean / 2, (zero.pairs - zero.mean) / 4)
+    return PerfectMoments(even, _given(odd_share, one.mean, one.pairs), even_share)
 
 
 def subset_moments(num_items: int, largest: int, target: int) -> Moments:
@@ -207,6 +207,11 @@ def subset_moments(num_items: int, largest: int, target: int) -> Moments:
         if apart == 0:
             mean = number
     return Moments(mean, second - mean)
+
+
+def _given(share: float, mean: float, pairs: float) -> Moments:
+    """Given a parity of this probability; zeros where it never occurs, as one does for M = 1."""
+    return Moments(mean / share, pairs / share) if share else Moments(0.0, 0.0)
 
 
 def _shares(num_items: int, largest: int, total: int) -> Float64[np.ndarray, " k"]:

@@ -143,7 +143,7 @@ def log2_expected_subsets(
     """log2 of the expected number of solutions, 2^n / (M sqrt(pi n c)) exp(-t^2 / (n c M^2)).
 
     Parameters are those of `solvable`; the relative error is O(1/n) where t is at most of the order
-    of M sqrt(n). `moments.mean_subsets` gives it exactly.
+    of M sqrt(n). `moments.subset_moments` gives it exactly.
 
     Examples
     --------

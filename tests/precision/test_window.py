@@ -78,10 +78,11 @@ def test_the_reading_follows_the_rows():
         _made(n, place, float(laws.window_law(place).success)) for n in (10, 20) for place in places
     ]
     text = window.describe(good)
+    assert "leave room for a probability within 0.15 / n of p(lambda) at 8 of 8 points, at " in text
     assert "at 8 of 8 points, at 99.99 % limits" in text
     assert "contradict each other on 0 of 80000 draws" in text
     assert "hold p(lambda) at 8 points" in text
-    # Limits that end short of the law, but not of its stated error, on either side.
+    # Limits that end short of the law, but not of the allowance about it, on either side.
     beside = [
         row._replace(low=row.window_law + sign * 0.9 * row.band - 1e-3 * (sign < 0))
         for row, sign in zip(good, (1, -1) * 4, strict=True)

@@ -40,6 +40,17 @@ def test_moments_of_perfect_partitions(num_items, largest):
         assert found.pairs == pytest.approx(np.mean(chosen * (chosen - 1)), rel=1e-12, abs=1e-13)
 
 
+@pytest.mark.parametrize("num_items", [1, 2, 3, 6])
+def test_moments_for_ones_alone(num_items):
+    """One instance, whose total has one parity; the other one never occurs."""
+    found = moments.perfect_moments(num_items, 1)
+    number = math.comb(num_items, num_items // 2) // (1 if num_items % 2 else 2)
+    known = pytest.approx((number, number * (number - 1)), rel=1e-12, abs=1e-12)
+    assert found.even_share == (num_items + 1) % 2
+    assert (found.odd if num_items % 2 else found.even) == known
+    assert (found.even if num_items % 2 else found.odd) == (0, 0)
+
+
 @pytest.mark.parametrize("total", [0, 1, 2, 5])
 def test_moments_of_signs(total):
     items = partition.instances(range(1, 5), 4)
