@@ -28,7 +28,7 @@ from jaxtyping import Float64, Shaped
 Numbers = int | float | np.generic | Sequence[int | float] | Shaped[np.ndarray, "..."]
 Values = Float64[np.ndarray, "..."] | np.float64
 
-# What studies allow for, over n, about the laws of perfect partitions, which are off by at most .094
+# What studies allow, over n, about the laws of perfect partitions, which are off by at most .094
 # to first order. No bound: where n or M is small they are off by more.
 WINDOW_ERROR = 0.15
 _LARGEST_EXPONENT = 700.0  # exp(700) is finite, and exp(-exp(700)) is 0
@@ -160,8 +160,8 @@ def perfect_odd(num_items: Numbers, log2_largest: Numbers) -> Chance:
 def perfect(num_items: Numbers, log2_largest: Numbers) -> Chance:
     """Of a perfect partition, 1 - (exp(-rho / 2) + exp(-rho)) / 2.
 
-    Off by at most .094 / n to first order, as n grows in the window. Where n or M is small it is off
-    by more, at n = 2 to 5 by more than 0.15 / n (see ``lottery-jax run quantized_enumeration``).
+    Off by at most .094 / n to first order, as n grows in the window. Where n or M is small it is
+    off by more, at n = 2 to 5 by more than 0.15 / n (see ``lottery-jax run quantized_enumeration``).
 
     An even total has probability (1 + M^-n) / 2 if M is odd and 1/2 if it is even: taken as 1/2.
     Parameters and errors as in `log_density`.
@@ -262,8 +262,8 @@ def kappa_at(num_items: Numbers, place: Numbers) -> Values:
 def window_law(place: Numbers) -> Chance:
     """p(lambda) = 1 - exp(-a) (1 + exp(-a)) / 2, a = sqrt(3 / (2 pi)) 2^-lambda.
 
-    The limit of `perfect` at a fixed place, off by at most .094 / n to first order too. Where n or M
-    is small it is off by more: c, too, is taken in the limit of large M.
+    The limit of `perfect` at a fixed place, off by at most .094 / n to first order too. Where n or
+    M is small it is off by more: c, too, is taken in the limit of large M.
 
     Examples
     --------
