@@ -161,7 +161,7 @@ def perfect(num_items: Numbers, log2_largest: Numbers) -> Chance:
     """Of a perfect partition, 1 - (exp(-rho / 2) + exp(-rho)) / 2.
 
     Off by at most .094 / n to first order, as n grows in the window. Where n or M is small it is
-    off by more, at n = 2 to 5 by more than 0.15 / n (see ``lottery-jax run quantized_enumeration``).
+    off by more, at n = 2 to 5 by more than 0.15 / n (``lottery-jax run quantized_enumeration``).
 
     An even total has probability (1 + M^-n) / 2 if M is odd and 1/2 if it is even: taken as 1/2.
     Parameters and errors as in `log_density`.

@@ -1,5 +1,7 @@
 """The experiments against enumeration: items from their bits, solutions, and all counts exactly."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from scipy import stats
 from lottery_jax.core import enable_x64, keys, root
 from lottery_jax.montecarlo.counts import collect_counts
 from lottery_jax.montecarlo.experiment import identity
-from lottery_jax.quantized import laws, partition
+from lottery_jax.quantized import laws, networks, partition, weight_widths
 from tests.oracles import partition as oracle
 from tests.oracles.rates import assert_rate
 
@@ -152,6 +154,31 @@ def test_64_bit_types_change_nothing():
     assert {name: each.tolist() for name, each in small.items()} == {
         name: each.tolist() for name, each in large.items()
     }
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        weight_widths.experiment(bits=1, cap=8),
+        networks.experiment(widths=(1, 1), bits=1, sizes=(3,)),
+    ],
+    ids=["widths", "networks"],
+)
+@pytest.mark.parametrize("is_run", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_64_bit_types_change_no_other_experiment(is_run, experiment):
+    """One draw. Tracing already compares types inside, as they are strict in tests."""
+    answers = []
+    for enabled in (False, True):
+        with enable_x64(enabled):
+            count = functools.partial(experiment.count, parameters={})
+            found = jax.jit(count)(root(1)) if is_run else jax.eval_shape(count, root(1))
+        answers.append(
+            {
+                name: (each.dtype, each.tolist() if is_run else each.shape)
+                for name, each in found.items()
+            }
+        )
+    assert answers[0] == answers[1]
 
 
 @pytest.mark.parametrize(

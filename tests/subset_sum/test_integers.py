@@ -1,15 +1,24 @@
 """The face of whole numbers: any sign, any size that fits, and clear words about what does not."""
 
-import subprocess
-import sys
 from math import comb
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lottery_jax.subset_sum import bit_sets, integer_plan, integers
+from lottery_jax.core.compat import enable_x64
+from lottery_jax.subset_sum import (
+    bit_sets,
+    integer_plan,
+    integers,
+    solutions,
+    sum_counts,
+    wide,
+    windows,
+)
 from tests.oracles.integer_sums import listed_sums, number_of_subsets, sums_as_bits
 
 LARGEST = 2**30 - 1
@@ -200,28 +209,35 @@ def test_the_rule_and_its_memory():
     assert bit_sets.rounded(1001) == integer_plan.plan("count", **dense).num_sums
 
 
-PROGRAM = """
-import numpy as np
-from lottery_jax.subset_sum import integers
-rng = np.random.default_rng(0)
-items = rng.integers(-(2**8), 2**8, (3, 14))
-targets = rng.integers(-(2**9), 2**9, (3, 40))
-print(integers.exists(items, targets).tolist(), integers.count(items, targets).tolist())
-print(integers.counts(items).numbers.sum(axis=1).tolist(), integers.reachable(items).words.sum())
-"""
-
-
-@pytest.mark.slow
-def test_64_bit_types_change_nothing():
-    answers = {
-        subprocess.run(
-            [sys.executable, "-c", PROGRAM],
-            env={"JAX_ENABLE_X64": enabled, "JAX_PLATFORMS": "cpu", "PYTHONPATH": "."},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for enabled in ("0", "1")
+def every_method(items, targets):
+    """Of non-negative items, without the face: `map_batch` always has 64-bit types on."""
+    words = bit_sets.reachable(items, num_sums=128)
+    window = windows.window_sums(items, window=64)
+    total = jnp.sum(items, dtype=jnp.int32)
+    return {
+        "reachable": words,
+        "include": bit_sets.include(words, targets[0] - 30),
+        "contains": bit_sets.contains(words, targets),
+        "meeting": bit_sets.meeting(words, words, total, targets[0]),
+        "window": (window, windows.contains(window, targets)),
+        "origin": bit_sets.origin_only(128, 3),
+        "numbers": sum_counts.count_sums(items, num_sums=128),
+        "total": wide.total(sum_counts.count_sums(items, num_sums=128)),
+        "solutions": solutions.count_solutions(items[:5], targets[0]),
+        "exists": solutions.has_solution(items[:5], targets[0]),
+        "kept": solutions.find_solution(items[:5], targets[0]),
     }
-    assert len(answers) == 1
-    assert str(2**14) in answers.pop()
+
+
+def test_64_bit_types_change_nothing():
+    items = jnp.array([1, 9, 3, 20, 2, 31, 5, 8, 4, 13], jnp.int32)
+    targets = jnp.array([12, 0, -1, 96, 97], jnp.int32)
+    answers = []
+    for enabled in (False, True):
+        with enable_x64(enabled):
+            found = jax.jit(every_method)(items, targets)
+        answers.append(jax.tree.map(lambda each: (each.dtype, each.tolist()), found))
+    assert answers[0] == answers[1]
+    truth = number_of_subsets(items.tolist())
+    assert answers[0]["contains"] == (np.bool_, [goal in truth for goal in targets.tolist()])
+    assert answers[0]["total"].low[1] == 2**10
