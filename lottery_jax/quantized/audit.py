@@ -21,8 +21,8 @@ from lottery_jax.core import keys
 from lottery_jax.quantized.grid import round_nearest, sample, steps
 
 Weights = tuple[Int32[Array, "_ _"], ...]  # [output, input] of each layer
+CHUNK = 1024  # inputs that are evaluated together
 MOST_POINTS = 10**6  # a grid with more inputs is checked at its corners and at random ones
-_CHUNK = 1024  # inputs that are evaluated together
 _CORNER_BITS = 16  # beyond as many inputs, corners are drawn, and may repeat
 
 
@@ -87,7 +87,7 @@ def differences(
     finer = pruned_divisors[-1] // target_divisors[-1]
 
     def compare(start):
-        index = start + jnp.arange(_CHUNK, dtype=jnp.int32)
+        index = start + jnp.arange(CHUNK, dtype=jnp.int32)
         inputs = _inputs(key, index, dim, bits)
         ours = evaluate(pruned, inputs, divisors=pruned_divisors)
         theirs = evaluate(target, inputs, divisors=target_divisors)
@@ -96,7 +96,7 @@ def differences(
         )
         return (_count(is_other, index < total), _count(ours != theirs * finer, index < total))
 
-    starts = jnp.arange(0, total, _CHUNK, dtype=jnp.int32)
+    starts = jnp.arange(0, total, CHUNK, dtype=jnp.int32)
     rounded, exact = lax.map(compare, starts)
     return Differences(jnp.sum(rounded, dtype=jnp.int32), jnp.sum(exact, dtype=jnp.int32))
 

@@ -9,6 +9,7 @@ served can belong to a unit that is never active, or to a copy that nobody uses.
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -20,10 +21,10 @@ from jax import lax
 from lottery_jax.core import keys
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.quantized import copies, layers
-from lottery_jax.quantized.audit import differences, largest_value, num_checked
+from lottery_jax.quantized.audit import CHUNK, differences, largest_value, num_checked
 from lottery_jax.quantized.grid import LARGEST, check_fits, steps
 
-_MOST_BYTES = 2**28  # of all stages of one search
+_MOST_BYTES = 2**28  # of all stages of one search, and of one pair of networks
 
 
 def experiment(
@@ -57,7 +58,8 @@ def experiment(
     Raises
     ------
     ValueError
-        For settings outside their ranges, and networks whose values may not fit int32.
+        For settings outside their ranges, networks whose values may not fit int32, and searches or
+        networks of more than 2^28 bytes.
 
     Examples
     --------
@@ -72,6 +74,7 @@ def experiment(
     _check_sizes(widths, sizes)
     with_copies = isinstance(sizes[0], tuple)
     units = max(size[0] if isinstance(size, tuple) else size for size in sizes)
+    most_copies = max(size[1] for size in sizes) if with_copies else None  # type: ignore[index]
     bytes_of_search = (units + 1) * 2 * units * steps(bits) ** 2 // 8
     if bytes_of_search > _MOST_BYTES:
         raise ValueError(
@@ -81,8 +84,16 @@ def experiment(
     layers_of_products = 1 if with_copies else len(widths) - 1
     _check_range(widths, 4**bits, (units,) * layers_of_products, input_bits, "units")
     if with_copies:
-        most_copies = max(size[1] for size in sizes)  # type: ignore[index]
         _check_range(widths, 2**bits, (most_copies,) * (len(widths) - 1), input_bits, "copies")
+    bytes_of_network = _bytes_of_network(widths, units, most_copies)
+    if bytes_of_network > _MOST_BYTES:
+        fits = (each for each in range(units, 0, -1) if _fits(widths, each, most_copies))
+        fit = next(fits, None)
+        way_out = "narrower layers" if not with_copies else "fewer copies or narrower layers"
+        raise ValueError(
+            f"{widths=} with {units} units needs {bytes_of_network} bytes for each draw; use "
+            f"{way_out if fit is None else f'at most {fit} units'}"
+        )
     described = " ".join(
         "x".join(map(str, size)) if isinstance(size, tuple) else str(size) for size in sizes
     )
@@ -99,8 +110,25 @@ def experiment(
         lanes=16,
         vmap_lanes={"cpu": 1, "gpu": 16, "tpu": 16},
         seconds_per_draw=lambda: 1e-2 + 1e-8 * len(sizes) * points * units * math.prod(widths),
-        bytes_per_draw=lambda: 4.0 * bytes_of_search,
+        bytes_per_draw=lambda: 4.0 * bytes_of_search + bytes_of_network,
     )
+
+
+def _bytes_of_network(widths, units: int, num_copies: int | None) -> int:
+    """Of the matrices as drawn and as pruned, items and masks, and of a chunk of the audit."""
+    hidden = [2 * units * inputs for inputs in widths[:-1]]
+    if num_copies is None:
+        parameters = layers.num_parameters(layers.Design(tuple(widths), 0, 0, units))
+        values = max(map(sum, zip(hidden, widths[1:], strict=True)))
+    else:
+        parameters = copies.num_parameters(copies.Design(tuple(widths), 0, 0, units, num_copies))
+        wide = [hidden[0], *(num_copies * outputs for outputs in widths[1:])]
+        values = max(map(sum, itertools.pairwise(wide)))
+    return 16 * parameters + 8 * CHUNK * (widths[0] + values)
+
+
+def _fits(widths, units: int, num_copies: int | None) -> bool:
+    return _bytes_of_network(widths, units, num_copies) <= _MOST_BYTES
 
 
 def _check_range(widths, weight: int, terms: tuple[int, ...], bits: int, what: str) -> None:
@@ -113,7 +141,8 @@ def _check_sizes(widths, sizes) -> None:
     numbers = [*widths, *(each for size in sizes for each in np.atleast_1d(size).tolist())]
     if any(isinstance(each, bool) or not isinstance(each, int) or each < 1 for each in numbers):
         raise ValueError(f"{widths=} and {sizes=} must be integers of at least 1")
-    if len(widths) < 2 or not sizes or len({np.size(size) for size in sizes}) > 1:
+    kinds = {len(size) if isinstance(size, tuple) else 0 for size in sizes}
+    if len(widths) < 2 or kinds not in ({0}, {2}):
         raise ValueError(
             f"{widths=} must name inputs and outputs, for example (2, 2), and {sizes=} numbers of "
             "units, for example (32, 48), or pairs of units and copies, for example ((32, 12),)"

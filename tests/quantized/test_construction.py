@@ -155,7 +155,7 @@ def test_a_large_grid_is_checked_at_all_corners_and_at_random():
 
 def test_the_last_input_of_a_partial_chunk_is_compared():
     """x + y rounds up at the largest input of both alone: the last of 33^2, and of two chunks."""
-    assert audit.num_checked(2, 4) == 33**2 > audit._CHUNK
+    assert audit.num_checked(2, 4) == 33**2 > audit.CHUNK
     ours = (jnp.array([[1, 1]], jnp.int32), jnp.array([[1]], jnp.int32))
     zero = (jnp.zeros((1, 2), jnp.int32),)
     for divisor, others in ((63, 1), (65, 0)):  # 31 < 63 / 2 < 32 < 65 / 2

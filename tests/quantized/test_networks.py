@@ -188,8 +188,26 @@ def test_the_experiment_counts_what_fractions_say(with_copies):
         ({"widths": (2, 2), "bits": 9, "sizes": (64,)}, "bytes for each search"),
         ({"widths": (6,) * 4, "bits": 6, "sizes": (64,)}, "use at most 37 units"),
         ({"widths": (6,) * 4, "bits": 6, "sizes": ((37, 2**12),)}, "copies"),
+        ({"widths": (4096, 4096), "bits": 1, "sizes": (32,)}, "for each draw; use narrower layers"),
+        ({"widths": (256, 256), "bits": 1, "sizes": (32, 96)}, "use at most 31 units"),
+        ({"widths": (9, 9, 9), "bits": 1, "sizes": ((2, 2**16),)}, "use fewer copies or narrower"),
     ],
 )
 def test_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         networks.experiment(**settings)
+
+
+def test_sizes_are_all_units_or_all_pairs():
+    """Before they are unpacked; the annotations, checked in tests alone, say the same."""
+    for sizes in (((16, 4, 5),), (16, (16, 4)), ((16,),)):
+        with pytest.raises(ValueError, match="pairs of units and copies"):
+            networks._check_sizes((2, 2), sizes)
+
+
+def test_the_bytes_of_a_draw_hold_its_matrices():
+    """Drawn and pruned, four bytes each: where layers are wide they outweigh the searches."""
+    experiment = networks.experiment(widths=(64, 64), bits=1, sizes=(32,))
+    parameters = 2 * 32 * 64 * (64 + 64)
+    assert experiment.bytes_per_draw is not None
+    assert experiment.bytes_per_draw() > 8 * parameters
