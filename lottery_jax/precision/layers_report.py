@@ -20,11 +20,11 @@ def draw(rows: Sequence[Row]) -> "Axes":
     figure = figures.new_axis(12.0, 6.0).figure
     figure.clear()
     left, right = figure.subplots(1, 2)  # pyright: ignore[reportAttributeAccessIssue]
-    for number, ((construction, num_layers), points) in enumerate(curves(rows).items()):
+    for number, (shape, points) in enumerate(curves(rows).items()):
         colour = figures.COLOURS[number % len(figures.COLOURS)]
         marker = figures.MARKERS[number % len(figures.MARKERS)]
-        label = f"{construction}, l = {num_layers} ({points[0].widths})"
-        line = "-" if construction == "depth 2l" else "--"
+        label = f"{shape.construction}, l = {points[0].num_layers} ({shape.widths})"
+        line = "-" if shape.construction == "depth 2l" else "--"
         for ax, name in ((left, "units"), (right, "per_weight")):
             x = [getattr(row, name) for row in points]
             for place, row in zip(x, points, strict=True):
@@ -36,14 +36,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
             at = [place for place, _ in seen]
             style = {"color": colour, "marker": marker, "ms": 5}
             ax.plot(at, [row.equal / row.trials for _, row in seen], line, label=label, **style)
-            ax.plot(
-                x,
-                [row.served / row.trials for row in points],
-                ":",
-                fillstyle="none",
-                lw=1,
-                **style,
-            )
+            _draw_served(ax, x, points, style)
     left.set_xlabel("units n per input and sign, before pruning\n(depth l + 1: copies grow with n)")
     right.set_xlabel("parameters of the random network for each weight of the target")
     right.set_xscale("log")
@@ -61,12 +54,26 @@ def draw(rows: Sequence[Row]) -> "Axes":
     figure.legend(*handles, loc="outside lower center", ncols=3, fontsize="small", frameon=False)
     figure.suptitle(  # pyright: ignore[reportAttributeAccessIssue]
         f"Equal to a {some.bits}-bit target at every input of the grid after pruning "
-        f"({' or '.join(map(str, trials))} networks each;\nbars: {100 * some.confidence:g} % "
-        "exact limits; arrows: upper limits where no network was equal; sizes of a curve share "
-        "draws)",
+        f"({' or '.join(map(str, trials))} networks each, sizes of a curve share draws)\n"
+        f"bars: {100 * some.confidence:g} % exact limits; upper limits where there was none: "
+        "arrows for equal networks, hollow triangles for exact subset sums",
         fontsize="medium",
     )
     return left
+
+
+def _draw_served(ax, at: Sequence, points: Sequence[Row], style: dict) -> None:
+    """Hollow points with dotted bars; a hollow triangle at the upper limit where none is served."""
+    seen = [(place, row) for place, row in zip(at, points, strict=True) if row.served]
+    shares = [row.served / row.trials for _, row in seen]
+    ax.plot([place for place, _ in seen], shares, ":", fillstyle="none", lw=1, **style)
+    for place, row in zip(at, points, strict=True):
+        if row.served:
+            ends = [row.served_low, row.served_high]
+            ax.plot([place] * 2, ends, ":", color=style["color"], lw=1)
+        else:
+            limit = {"color": style["color"], "ls": "none", "fillstyle": "none"}
+            ax.plot(place, row.served_high, marker="v", ms=9, **limit)
 
 
 _SERVED = "every weight an exact subset sum (all curves)"
@@ -108,24 +115,34 @@ def describe(rows: Sequence[Row]) -> str:
 def _reading(rows: Sequence[Row]) -> str:
     """Every clause that other rows could contradict depends on the rows."""
     broken, served = sum(row.broken for row in rows), sum(row.served for row in rows)
-    whole = sum(row.is_whole_grid == "yes" for row in rows)
-    lucky = sum(row.equal - row.served for row in rows)
+    whole = [row for row in rows if row.is_whole_grid == "yes"]
+    sampled = [row for row in rows if row.is_whole_grid != "yes"]
     text = (
-        f"Reading: of {served} pruned networks with every weight served, {broken} "
-        f"{'differs' if broken == 1 else 'differ'} from the target before the last rounding at "
-        f"some input; {whole} of {len(rows)} rows are whole grids, with up to "
-        f"{max(row.inputs for row in rows)} inputs. {lucky} more networks are equal although some "
-        "weight is not served: it belongs to what is never active, never used, or rounded away."
+        f"Reading: of {served} pruned networks (sizes share draws) with every weight served, "
+        f"{broken} {'differs' if broken == 1 else 'differ'} from the target before the last "
+        "rounding at some input."
     )
+    if whole:
+        text += (
+            f" {len(whole)} of {len(rows)} rows are whole grids, with up to "
+            f"{max(row.inputs for row in whole)} inputs: there {_lucky(whole)} more networks are "
+            "equal although some weight is not served: it belongs to what is never active, never "
+            "used, or rounded away."
+        )
+    if sampled:
+        text += (
+            f" {len(sampled)} of {len(rows)} rows are corners and random inputs, up to "
+            f"{max(row.inputs for row in sampled)} of them: there {_lucky(sampled)} more networks "
+            "show no difference although some weight is not served."
+        )
     half = {
-        key: next((row for row in points if 2 * row.equal >= row.trials), None)
-        for key, points in curves(rows).items()
+        shape: next((row for row in points if 2 * row.equal >= row.trials), None)
+        for shape, points in curves(rows).items()
     }
     told = [
-        f"{construction}, l = {num_layers}: {row.per_weight:.3g}"
-        if row is not None
-        else f"{construction}, l = {num_layers}: above the sizes built"
-        for (construction, num_layers), row in half.items()
+        f"{shape.construction}, {shape.widths}: "
+        f"{'above the sizes built' if row is None else f'{row.per_weight:.3g}'}"
+        for shape, row in half.items()
     ]
     if told:
         text += (
@@ -133,15 +150,19 @@ def _reading(rows: Sequence[Row]) -> str:
             f"networks are equal: {'; '.join(told)}."
         )
     ratios = [
-        (num_layers, row.per_weight / other.per_weight)
-        for (construction, num_layers), row in half.items()
-        for other in [half.get(("depth 2l", num_layers))]
-        if construction == "depth l + 1" and row is not None and other is not None
+        row.per_weight / other.per_weight
+        for shape, row in half.items()
+        for other in [half.get(shape._replace(construction="depth 2l"))]
+        if shape.construction == "depth l + 1" and row is not None and other is not None
     ]
     if ratios:
-        least, most = min(ratios, key=lambda each: each[1]), max(ratios, key=lambda each: each[1])
+        least, most = f"{min(ratios):.2g}", f"{max(ratios):.2g}"
         text += (
-            f" Depth l + 1 asks for {least[1]:.2g} to {most[1]:.2g} times as many parameters as "
-            "depth 2l."
+            f" Depth l + 1 asks for {least if least == most else f'{least} to {most}'} times as "
+            "many parameters as depth 2l."
         )
     return text
+
+
+def _lucky(rows: Sequence[Row]) -> int:
+    return sum(row.equal - row.served for row in rows)

@@ -29,16 +29,19 @@ class Row(NamedTuple):
     confidence: float  # of the limits
 
 
-def curves(rows: Sequence[Row]) -> dict[tuple[str, int], list[Row]]:
-    """The rows of shapes that were built at several sizes, by construction and layers."""
-    found: dict[tuple[str, int], list[Row]] = {}
+class Shape(NamedTuple):
+    """What the rows of a curve have in common."""
+
+    construction: str
+    widths: str
+    bits: int
+    input_bits: int
+
+
+def curves(rows: Sequence[Row]) -> dict[Shape, list[Row]]:
+    """The rows of shapes that were built at several sizes."""
+    found: dict[Shape, list[Row]] = {}
     for row in rows:
-        shape = (row.construction, row.widths, row.bits, row.input_bits)
-        same = [
-            each
-            for each in rows
-            if (each.construction, each.widths, each.bits, each.input_bits) == shape
-        ]
-        if len(same) > 1:
-            found.setdefault((row.construction, row.num_layers), same)
-    return found
+        shape = Shape(row.construction, row.widths, row.bits, row.input_bits)
+        found.setdefault(shape, []).append(row)
+    return {shape: points for shape, points in found.items() if len(points) > 1}

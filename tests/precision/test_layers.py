@@ -1,5 +1,6 @@
 """The study of whole networks: what is counted, read back, drawn and told."""
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
@@ -22,7 +23,7 @@ def rows(store):
 
 def with_copies(rows):
     """The same once more as if there were copies."""
-    other = {"construction": "depth l + 1", "widths": "1-1-1", "copies": 4}
+    other = {"construction": "depth l + 1", "copies": 4}
     return [*rows, *(row._replace(per_weight=3 * row.per_weight, **other) for row in rows)]
 
 
@@ -67,6 +68,14 @@ def test_the_figure_shows_no_network_as_a_limit(rows):
     assert isinstance(ax, Axes)
     markers = [line.get_marker() for line in ax.lines]
     assert markers.count(r"$\downarrow$") == 2  # one for each construction
+    unserved = [line for line in ax.lines if (line.get_marker(), line.get_ms()) == ("v", 9)]
+    limits = [row.served_high for row in none if row.units == 2]
+    assert [line.get_ydata()[0] for line in unserved] == limits  # type: ignore[index]
+    bars = [list(line.get_ydata()) for line in ax.lines]  # type: ignore[arg-type]
+    for row in none:
+        assert ([row.served_low, row.served_high] in bars) == (row.served > 0)
+    hollow = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert all(np.all(np.asarray(line.get_ydata()) > 0) for line in hollow)
     assert all(each.get_xlabel() and each.get_ylabel() for each in ax.figure.axes)
     assert ax.figure.legends  # type: ignore[union-attr]
 
@@ -75,11 +84,21 @@ def test_the_reading_depends_on_the_rows(rows):
     rows = with_copies(rows)
     rows[-1] = rows[-1]._replace(served=rows[-1].equal - 5)
     text = layers.describe(rows)
-    served, lucky = sum(row.served for row in rows), sum(row.equal - row.served for row in rows)
-    assert f"of {served} pruned networks with every weight served, 0 differ" in text
-    assert f"{lucky} more networks are equal" in text
+    served = sum(row.served for row in rows)
+    assert f"of {served} pruned networks (sizes share draws) with every weight served, 0" in text
+    assert "6 of 6 rows are whole grids, with up to 5 inputs: there 5 more networks are" in text
+    assert "corners" not in text
+    assert "Depth l + 1 asks for 3 times as many parameters" in text
+    sampled = [*rows[:-1], rows[-1]._replace(inputs=99, is_whole_grid="no")]
+    text = layers.describe(sampled)
+    assert "5 of 6 rows are whole grids, with up to 5 inputs: there 0 more networks are" in text
+    assert "1 of 6 rows are corners and random inputs, up to 99 of them: there 5 more" in text
     broken = layers.describe([rows[0]._replace(broken=1), *rows[1:]])
     assert "1 differs from the target" in broken
+    wider = [row._replace(widths="2-2") for row in rows]
+    assert "depth 2l, 1-1: 96; depth l + 1, 1-1: 288; depth 2l, 2-2: 96" in layers.describe(
+        [*rows, *wider]
+    )
     failed = [row._replace(equal=0) for row in rows]
     assert "above the sizes built" in layers.describe(failed)
 
