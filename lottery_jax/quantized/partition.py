@@ -16,7 +16,7 @@ the first of a draw with more, and both experiments draw magnitudes alike.
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +27,8 @@ from lottery_jax.core import keys
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.subset_sum import wide
 from lottery_jax.subset_sum.solutions import MAX_SUM, count_solutions, has_solution
+
+Integer = int | np.integer
 
 # By Sperner's theorem (for any signs: Littlewood, Offord and Erdos) at most C(32, 16) < 2^30
 # subsets have one sum, so that a number of solutions is one word.
@@ -43,7 +45,7 @@ class Solutions(NamedTuple):
     number: UInt32[Array, ""]  # by counting
 
 
-def number_partitioning(*, num_items: int, largest: int) -> Experiment:
+def number_partitioning(*, num_items: Integer, largest: Integer) -> Experiment:
     """How many perfect partitions do `num_items` whole numbers, uniform on 1 to `largest`, have?
 
     Its counts (`montecarlo.collect_counts`) have a first axis of two for the parity of the total,
@@ -70,12 +72,12 @@ def number_partitioning(*, num_items: int, largest: int) -> Experiment:
     >>> number_partitioning(num_items=16, largest=2**12).settings
     (('num_items', 16), ('largest', 4096))
     """
-    _check(num_items, largest)
+    num_items, largest = _checked(num_items, largest)
     settings = (("num_items", num_items), ("largest", largest))
     return _experiment("number_partitioning", _count_partitions(num_items), settings)
 
 
-def quantized_subset_sum(*, num_items: int, largest: int, target: int) -> Experiment:
+def quantized_subset_sum(*, num_items: Integer, largest: Integer, target: Integer) -> Experiment:
     """How many subsets of whole numbers, uniform on ±1 to ±`largest`, have the sum `target`?
 
     The empty subset, a solution of the target 0, is left out. Counts are ``draws``, ``solvable``,
@@ -100,8 +102,9 @@ def quantized_subset_sum(*, num_items: int, largest: int, target: int) -> Experi
     >>> quantized_subset_sum(num_items=16, largest=2**12, target=2**11).parameters
     (('largest', 4096), ('target', 2048))
     """
-    _check(num_items, largest)
-    if isinstance(target, bool) or not abs(target) <= num_items * largest:
+    num_items, largest = _checked(num_items, largest)
+    target = _whole("target", target, "an integer")
+    if abs(target) > num_items * largest:
         raise ValueError(f"{target=} is out of reach; use at most {num_items * largest} either way")
     settings = (("num_items", num_items), ("largest", largest), ("target", target))
     return _experiment("quantized_subset_sum", _count_subsets(num_items), settings)
@@ -149,9 +152,18 @@ def whole(digits: Int64[np.ndarray, " digit"]) -> int:
     return sum(int(digit) << _DIGIT * place for place, digit in enumerate(digits))
 
 
-def _check(num_items: int, largest: int) -> None:
+def _whole(name: str, value: Any, kind: str) -> int:
+    """A Python integer: others are no JSON, and a float would fail where draws are compiled."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise ValueError(f"{name}={value!r} must be {kind}")
+    return int(value)
+
+
+def _checked(num_items: Any, largest: Any) -> tuple[int, int]:
+    num_items = _whole("num_items", num_items, "a positive integer")
+    largest = _whole("largest", largest, "a positive integer")
     for name, value in (("num_items", num_items), ("largest", largest)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        if value < 1:
             raise ValueError(f"{name}={value!r} must be a positive integer")
     if num_items > MAX_ITEMS:
         raise ValueError(f"{num_items=} must be at most {MAX_ITEMS}: beyond, counts leave a word")
@@ -160,6 +172,7 @@ def _check(num_items: int, largest: int) -> None:
             f"{num_items} items up to {largest} may sum to {num_items * largest}; below 2**30 "
             f"stays {largest=} up to {MAX_SUM // num_items}"
         )
+    return num_items, largest
 
 
 def _experiment(name: str, count, settings) -> Experiment:

@@ -1,6 +1,8 @@
 """The experiments against enumeration: items from their bits, solutions, and all counts exactly."""
 
 import functools
+import inspect
+import json
 
 import jax
 import jax.numpy as jnp
@@ -195,6 +197,22 @@ def test_ranges(settings, message):
         partition.number_partitioning(**settings)
     with pytest.raises(ValueError, match=message):
         partition.quantized_subset_sum(**settings, target=1)
+
+
+@pytest.mark.parametrize("target", [0.5, 5.0, np.float32(5), True])
+def test_targets_that_are_not_whole(target):
+    make = inspect.unwrap(partition.quantized_subset_sum)  # without the check of types in tests
+    with pytest.raises(ValueError, match="must be an integer"):
+        make(num_items=4, largest=10, target=target)
+
+
+def test_numbers_of_numpy_are_settings():
+    sizes = {"num_items": np.int32(4), "largest": np.int64(10)}
+    found = partition.quantized_subset_sum(**sizes, target=np.int64(-5))
+    expected = partition.quantized_subset_sum(num_items=4, largest=10, target=-5)
+    assert json.dumps(found.settings) == json.dumps(expected.settings)
+    assert found.parameters == expected.parameters
+    assert json.dumps(partition.number_partitioning(**sizes).settings)
 
 
 def test_targets_out_of_reach():

@@ -111,6 +111,8 @@ def test_numbers_near_the_end_of_64_bits():
     assert integers.counts(items).numbers.tolist() == [2**63, 2**63]
     with pytest.raises(ValueError, match=r"64 zeros have 2\*\*64 subsets"):
         integers.count(np.zeros((2, 64), int), 0)
+    with pytest.raises(ValueError, match=r"64 zeros have 2\*\*64 subsets"):
+        integers.count(np.stack([items, np.zeros(64, int), items]), 0)
 
 
 def test_many_items_and_their_witnesses():
@@ -202,6 +204,8 @@ def test_the_rule_and_its_memory():
     few = {"num_items": 30, "total": 2**29, "largest": 2**26}
     assert integer_plan.plan("exists", **few).method == "halves"
     assert integer_plan.plan("count", **few).method == "halves"
+    # A table would be quicker for so many targets, and does not fit.
+    assert integer_plan.plan("count", **few, num_targets=10**7).method == "halves"
     many = integer_plan.plan("exists", **few, num_targets=10_000)
     assert many.method == "bit_set"
     dense = {"num_items": 36, "total": 1000, "largest": 50}

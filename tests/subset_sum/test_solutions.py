@@ -40,7 +40,7 @@ def check(items, targets, numbers):
     np.testing.assert_array_equal(sums[exists], targets[exists])
 
 
-@pytest.mark.parametrize("num_items", [0, 1, 5, 9])
+@pytest.mark.parametrize("num_items", [0, 1, 2, 5, 10])
 def test_against_a_dictionary(num_items):
     items, targets, truth = draw(num_items, np.random.default_rng(num_items))
     if num_items <= 5:
@@ -67,6 +67,16 @@ def test_the_largest_magnitudes():
     check(items, targets, [listed_sums(row)[end] for row, end in pairs])
 
 
+def test_a_run_one_longer_than_what_is_compared():
+    """Five equal sums of one half meet one of the other: the last distance has a single pair.
+
+    In all rows: one with a longer run would have those of its tile measured too.
+    """
+    row = [1, 16, 1, 64, 1, 256, 1, 1024, 1, 4096]
+    items = np.full((30, 10), row, np.int32)
+    check(items, np.full(30, 1 + 256, np.int32), [5] * 30)
+
+
 def test_long_runs_of_equal_sums():
     """Binomial coefficients: sums that are dense, in runs longer than 2**10 keys."""
     items = np.repeat([[1], [-1], [0]], 21, axis=1).astype(np.int32)
@@ -88,7 +98,7 @@ def test_numbers_above_32_bits():
 def test_64_bit_types_change_nothing():
     items, targets, truth = draw(3, np.random.default_rng(0))
     numbers = [sums[int(target)] for sums, target in zip(truth, targets, strict=True)]
-    with enable_x64(not jax.config.jax_enable_x64):
+    with enable_x64():  # off in all other tests here
         check(items, targets, numbers)
 
 
