@@ -54,6 +54,7 @@ def experiment(*, bits: int, num_inputs: int, num_outputs: int, cap: int = 96) -
         raise ValueError(
             f"{num_inputs=} times {num_outputs=} weights are too many; use at most {MAX_WEIGHTS}"
         )
+    bits = int(bits)  # as settings are stored
     settings = (("bits", bits), ("cap", cap), ("inputs", num_inputs), ("outputs", num_outputs))
     return Experiment(
         name="quantized_layer_width",

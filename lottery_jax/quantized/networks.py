@@ -70,11 +70,13 @@ def experiment(
     ValueError: a sum may reach 3623878656, which int32 does not hold; use at most 37 units
     """
     input_bits = bits if input_bits is None else input_bits
+    steps(bits)
     steps(input_bits)
+    bits, input_bits = int(bits), int(input_bits)
     _check_sizes(widths, sizes)
     with_copies = isinstance(sizes[0], tuple)
     units = max(size[0] if isinstance(size, tuple) else size for size in sizes)
-    most_copies = max(size[1] for size in sizes) if with_copies else None  # type: ignore[index]
+    most_copies = max((size[1] for size in sizes if isinstance(size, tuple)), default=None)
     bytes_of_search = (units + 1) * 2 * units * steps(bits) ** 2 // 8
     if bytes_of_search > _MOST_BYTES:
         raise ValueError(
@@ -83,7 +85,7 @@ def experiment(
         )
     layers_of_products = 1 if with_copies else len(widths) - 1
     _check_range(widths, 4**bits, (units,) * layers_of_products, input_bits, "units")
-    if with_copies:
+    if most_copies is not None:
         _check_range(widths, 2**bits, (most_copies,) * (len(widths) - 1), input_bits, "copies")
     bytes_of_network = _bytes_of_network(widths, units, most_copies)
     if bytes_of_network > _MOST_BYTES:

@@ -68,7 +68,7 @@ def test_the_figure_shows_no_network_as_a_limit(rows):
     assert isinstance(ax, Axes)
     markers = [line.get_marker() for line in ax.lines]
     assert markers.count(r"$\downarrow$") == 2  # one for each construction
-    unserved = [line for line in ax.lines if (line.get_marker(), line.get_ms()) == ("v", 9)]
+    unserved = [line for line in ax.lines if (line.get_marker(), line.get_markersize()) == ("v", 9)]
     limits = [row.served_high for row in none if row.units == 2]
     assert [line.get_ydata()[0] for line in unserved] == limits  # type: ignore[index]
     bars = [list(line.get_ydata()) for line in ax.lines]  # type: ignore[arg-type]
