@@ -149,8 +149,7 @@ def _rows(
             subsets = width_bounds.by_subsets(task.bits, event=event, probability=probability)
         independent = [None, None]
         if half is not None:
-            each = probability ** (1 / (2 * task.curve.dim**2))
-            alone = _successes(half, "one_")
+            alone, each = _successes(half, "one_"), _of_one_half(probability, task.curve.dim)
             independent = invert(alone[0], alone[1], half.trials, each, CONFIDENCE)[1:]
         rows.append(
             Row(
@@ -175,6 +174,11 @@ def _rows(
             )
         )
     return rows
+
+
+def _of_one_half(probability: float, dim: int) -> float:
+    """With which independent halves, two for each weight, succeed together at this probability."""
+    return probability ** (1 / (2 * dim**2))
 
 
 def _successes(counts: Counts, prefix: str):

@@ -35,7 +35,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
         ax.set_xlabel("bits k = log2(1/δ)")
         ax.set_ylabel("units n per input and sign, before pruning")
         ax.set_ylim(0, 1.3 * _top(rows))  # room for the legend
-        ax.set_xlim(0.7, max(row.bits for row in rows) + 0.3)
+        ax.set_xlim(min(row.bits for row in rows) - 0.3, max(row.bits for row in rows) + 0.3)
+        ax.set_xticks(sorted({row.bits for row in rows}))
     last = axes[1, 1]
     points = sorted({(row.bits, row.share, row.acceptance) for row in rows})
     bits = [point[0] for point in points]
@@ -51,6 +52,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
     last.set_ylabel("share")
     last.set_ylim(0, 1)
     last.set_xlim(axes[0, 0].get_xlim())
+    last.set_xticks(axes[0, 0].get_xticks())
     last.set_title(
         "products of two grid weights fall short of the δ² grid (exact)", fontsize="medium"
     )
@@ -77,32 +79,35 @@ def _draw_event(figures, ax, rows: Sequence[Row], event: str) -> None:
         label = f"products, {100 * probability:g} % success"
         style = {"marker": marker, "ms": 5, "color": colour}
         ax.plot(bits, [row.width for row in seen], label=label if seen else None, **style)
-        _draw_open(ax, points, colour)
+        _draw_open(ax, points, colour, label=None if seen else f"{label} (no upper limit)")
         control = chosen(rows, event, "uniform", probability)
-        for row in control:
+        for row in (*points, *control):
             if math.isfinite(row.high):
                 ax.plot([row.bits] * 2, [row.low, row.high], color=colour, lw=1)
         if control:
             shown = [row for row in control if math.isfinite(row.width)]
             x, y = [row.bits for row in shown], [row.width for row in shown]
             label = f"uniform items (control), {100 * probability:g} %"
-            ax.plot(x, y, ls=":", fillstyle="none", label=label, **style)
-            _draw_open(ax, control, colour)
+            ax.plot(x, y, ls=":", fillstyle="none", label=label if shown else None, **style)
+            open_label = None if shown else f"{label} (no upper limit)"
+            _draw_open(ax, control, colour, label=open_label)
     middle = chosen(rows, event, "product", 0.9)
     bits = [row.bits for row in middle]
     subsets = [row for row in middle if row.subsets is not None]
     if subsets:
         y = [row.subsets for row in subsets]
         x = [row.bits for row in subsets]
-        ax.plot(x, y, "--", color="black", lw=1, label="no less: subset sums counted, 90 %")
+        ax.plot(x, y, "--_", color="black", lw=1, label="no less: subset sums counted, 90 %")
     y = [row.masks for row in middle]
-    ax.plot(bits, y, "-.", color="grey", lw=1, label="no less: masks counted (paper), 90 %")
+    ax.plot(bits, y, "-._", color="grey", lw=1, label="no less: masks counted (paper), 90 %")
 
 
-def _draw_open(ax, points: Sequence[Row], colour: str) -> None:
-    for row in points:
-        if not math.isfinite(row.high):
-            ax.plot(row.bits, row.low, marker=r"$\uparrow$", ms=9, ls="none", color=colour)
+def _draw_open(ax, points: Sequence[Row], colour: str, *, label: str | None) -> None:
+    """An arrow from the lower limit where there is no upper one."""
+    unbounded = [row for row in points if not math.isfinite(row.high)]
+    if unbounded:
+        at = [row.bits for row in unbounded], [row.low for row in unbounded]
+        ax.plot(*at, marker=r"$\uparrow$", ms=9, ls="none", color=colour, label=label)
 
 
 def _top(rows: Sequence[Row]) -> float:
@@ -153,11 +158,19 @@ def describe(rows: Sequence[Row]) -> str:
 def _reading(rows: Sequence[Row]) -> str:
     """Every clause that other rows could contradict depends on the rows."""
     parts = [_of_all(rows), _of_one(rows), _of_control(rows), _of_layers(rows), _of_bounds(rows)]
-    undecided = sum(row.undecided for row in rows)
-    parts.append(
-        f"{'No' if undecided == 0 else undecided} draws at these rows are undecided because sums "
-        "left the range of the set."
-    )
+    # The rows of one experiment share its draws: the most of them, and not their sum.
+    undecided: dict[tuple, int] = {}
+    for row in rows:
+        experiment = row.event == "layer", row.law, row.dim, row.bits
+        undecided[experiment] = max(row.undecided, undecided.get(experiment, 0))
+    some = [number for number in undecided.values() if number]
+    if some:
+        parts.append(
+            f"At most {max(some)} draws of one setting are undecided at some number of units, "
+            f"because sums left the range of the set, at {len(some)} of {len(undecided)} settings."
+        )
+    else:
+        parts.append("No draws are undecided because sums left the range of the set.")
     return "Reading: " + " ".join(part for part in parts if part)
 
 
@@ -174,10 +187,8 @@ def _of_one(rows: Sequence[Row]) -> str:
     pairs = [(one, every) for one, every in pairs if one.probability == 0.9]
     if not pairs:
         return ""
-    least, most = (
-        extreme(every.width - one.width for one, every in pairs) for extreme in (min, max)
-    )
-    return f"One random weight needs {least:g} to {most:g} units less than all of them at 90 %."
+    apart = more([every.width - one.width for one, every in pairs], "units")
+    return f"All weights need {apart} than one random weight at 90 %."
 
 
 def _of_control(rows: Sequence[Row]) -> str:
@@ -189,15 +200,12 @@ def _of_control(rows: Sequence[Row]) -> str:
     if not pairs:
         return ""
     fewer = sum(control.high < product.low for product, control in pairs)
-    more = sum(control.low > product.high for product, control in pairs)
-    least, most = (
-        extreme(product.width - control.width for product, control in pairs)
-        for extreme in (min, max)
-    )
+    over = sum(control.low > product.high for product, control in pairs)
+    apart = more([product.width - control.width for product, control in pairs], "units")
     return (
         f"Items uniform on the finer grid, which products are not, need certainly fewer units at "
-        f"{fewer} and certainly more at {more} of {len(pairs)} settings; products need "
-        f"{least:g} to {most:g} units more."
+        f"{fewer} and certainly more at {over} of {len(pairs)} settings; products need "
+        f"{apart}."
     )
 
 
@@ -208,9 +216,9 @@ def _of_layers(rows: Sequence[Row]) -> str:
     below = sum(row.high < (row.independent_low or 0) for row in layers)
     above = sum(row.low > (row.independent_high or math.inf) for row in layers)
     return (
-        "A layer's sums share the units of their input: its widths are certainly below those of "
-        f"as many independent halves at {below} and certainly above at {above} of {len(layers)} "
-        "settings."
+        "A layer's sums share the units of their input, and both halves of a weight its value: its "
+        f"widths are certainly below those of as many independent halves at {below} and certainly "
+        f"above at {above} of {len(layers)} settings."
     )
 
 
@@ -220,15 +228,14 @@ def _of_bounds(rows: Sequence[Row]) -> str:
         return ""
     masks = [row.width / row.masks for row in points]
     text = (
-        f"Counting masks asks for {min(row.masks for row in points):.3g} to "
-        f"{max(row.masks for row in points):.3g} units; measured are {min(masks):.3g} to "
-        f"{max(masks):.3g} times as many."
+        f"Counting masks asks for {_range([row.masks for row in points], '.3g')} units; measured "
+        f"are {_range(masks, '.3g')} times as many."
     )
     subsets = [row.width / row.subsets for row in points if row.subsets]
     if subsets:
         text += (
             f" Against the count of subset sums, which knows that half of the units are pruned, "
-            f"they are {min(subsets):.3g} to {max(subsets):.3g} times as many."
+            f"they are {_range(subsets, '.3g')} times as many."
         )
     return text
 
@@ -243,6 +250,26 @@ def _pairs(first: Sequence[Row], second: Sequence[Row]) -> list[tuple[Row, Row]]
         and math.isfinite(row.width)
         and math.isfinite(others[row.bits, row.probability].width)
     ]
+
+
+def more(values: Sequence[float], what: str) -> str:
+    """Differences in words: "1 to 3 units more", "from 1 fewer to 3 more units".
+
+    Examples
+    --------
+    >>> more([4.0, 4.0], "units"), more([-1.0, 2.0], "units")
+    ('4 units more', 'from 1 fewer to 2 more units')
+    """
+    least, most = min(values), max(values)
+    if least < 0 <= most:
+        return f"from {-least:g} fewer to {most:g} more {what}"
+    return f"{_range([abs(each) for each in values])} {what} {'fewer' if most < 0 else 'more'}"
+
+
+def _range(values: Sequence[float], form: str = "g") -> str:
+    """From the least to the most, or the one number where both read the same."""
+    least, most = format(min(values), form), format(max(values), form)
+    return least if least == most else f"{least} to {most}"
 
 
 def _width(row: Row) -> str:

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from lottery_jax.core import root
 from lottery_jax.montecarlo import Store
-from lottery_jax.precision import widths
+from lottery_jax.precision import widths, widths_report
 
 SMALL = widths.Setup(
     curves=(widths.Curve("product", 0, (1,), 256),),
@@ -81,7 +81,7 @@ def test_the_figure_names_what_it_shows(rows):
 
 def test_the_reading_depends_on_the_rows(rows):
     text = widths.describe(with_control(rows))
-    assert "at 0 and certainly more at 0 of 6 settings; products need 0 to 0" in text
+    assert "at 0 and certainly more at 0 of 6 settings; products need 0 units more" in text
     at_90 = next(
         row for row in rows if (row.event, row.law, row.probability) == ("all", "product", 0.9)
     )
@@ -99,6 +99,53 @@ def test_the_reading_depends_on_the_rows(rows):
         for row in with_control(rows)
     ]
     assert "certainly below those of as many independent halves at 3" in widths.describe(lower)
+
+
+def test_eight_halves_of_four_weights_succeed_together():
+    assert widths._of_one_half(0.9, 2) ** 8 == pytest.approx(0.9)
+    assert widths._of_one_half(0.5, 1) == pytest.approx(math.sqrt(0.5))
+
+
+def test_a_curve_of_one_point_shows_its_limits(rows):
+    """Bars, for bands need two points; an arrow alone has its name in the legend."""
+    shown = widths.draw(rows)
+    bars = [list(line.get_xydata()[:, 1]) for line in shown.lines]  # type: ignore[index]
+    for row in rows:
+        if row.event == "one" and math.isfinite(row.high):
+            assert [row.low, row.high] in bars
+    assert all(line.get_marker() != "None" for line in shown.lines if "no less" in _label(line))
+    assert shown.get_xlim()[0] == pytest.approx(0.7)  # k = 1
+    three = widths.draw([row._replace(bits=3) for row in rows])
+    assert three.get_xlim() == pytest.approx((2.7, 3.3))
+    unbounded = [row._replace(width=math.inf, high=math.inf) for row in rows]
+    labels = widths.draw(unbounded).get_legend_handles_labels()[1]
+    assert "products, 99 % success (no upper limit)" in labels
+
+
+def _label(line) -> str:
+    return str(line.get_label())
+
+
+def test_undecided_draws_are_counted_once(rows):
+    assert "No draws are undecided" in widths.describe(rows)
+    some = [row._replace(undecided=7 if row.event == "all" else 2) for row in rows]
+    assert "At most 7 draws of one setting are undecided" in widths.describe(some)
+    assert "at 1 of 1 settings" in widths.describe(some)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ([4.0, 4.0], "4 units more"),
+        ([0.0, 0.0], "0 units more"),
+        ([-1.0, 3.0], "from 1 fewer to 3 more units"),
+        ([-3.0, -1.0], "1 to 3 units fewer"),
+        ([-1.0, 0.0], "from 1 fewer to 0 more units"),
+        ([2.5, 3.0], "2.5 to 3 units more"),
+    ],
+)
+def test_differences_are_told_with_their_sign(values, words):
+    assert widths_report.more(values, "units") == words
 
 
 @pytest.mark.slow
