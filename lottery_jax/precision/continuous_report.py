@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lottery_jax.precision.continuous_rows import Curve, Row, curves
+from lottery_jax.precision.widths_report import more
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
@@ -37,10 +38,12 @@ def draw(rows: Sequence[Row]) -> "Axes":
         colour = figures.COLOURS[number % len(figures.COLOURS)]
         fill = "full" if event == "all" else "none"
         line = "-" if event == "all" else "--"
-        seen = [row for row in points if math.isfinite(row.high)]
+        seen = _seen(points)
         at = [row.bits for row in seen]
         low, high = [row.low for row in seen], [row.high for row in seen]
         ax.fill_between(at, low, high, color=colour, alpha=0.2, lw=0)
+        for row in seen:  # a band needs two points
+            ax.plot([row.bits] * 2, [row.low, row.high], color=colour, lw=1)
         style = {"color": colour, "marker": figures.MARKERS[number], "fillstyle": fill, "ms": 5}
         label = f"{_name(curve)}: {_WORDS[event]}"
         ax.plot(at, [row.items for row in seen], line, label=label, **style)
@@ -56,10 +59,11 @@ def draw(rows: Sequence[Row]) -> "Axes":
         label="all targets exactly: no fewer",
     )
     ax.set_xlabel("bits of precision k, δ = 2⁻ᵏ")
-    ax.set_ylabel("items of a subset sum")
+    ax.set_xticks(bits)
+    ax.set_ylabel("items of a subset sum; of weight pruning, half of the units")
     ax.set_title(
-        f"Items with which {100 * rows[0].probability:g} % of the draws succeed\n(bands: "
-        f"{100 * rows[0].confidence:g} % exact limits)",
+        f"Items with which {100 * rows[0].probability:g} % of the draws succeed\n(bands and bars: "
+        f"{100 * rows[0].confidence:g} % exact limits; arrows: open above)",
         fontsize="medium",
     )
     ax.grid(True, alpha=0.3)
@@ -118,8 +122,8 @@ def _reading(rows: Sequence[Row]) -> str:
             above = sum(row.low > other.high for row, other in pairs)
             below = sum(row.high < other.low for row, other in pairs)
             parts.append(
-                f"{_WORDS[curve.event]}, {_name(curve)}: {min(apart):g} to {max(apart):g} items "
-                f"more (certainly more at {above}, certainly fewer at {below} of {len(pairs)} "
+                f"{_WORDS[curve.event]}, {_name(curve)}: {more(apart, 'items')} "
+                f"(certainly more at {above}, certainly fewer at {below} of {len(pairs)} "
                 "precisions)"
             )
     text = "Reading:"
@@ -129,37 +133,49 @@ def _reading(rows: Sequence[Row]) -> str:
 
 
 def _of_slopes(found: dict[Curve, list[Row]]) -> list[str]:
-    """Whether exactness is paid like accuracy on the grid, or on that of products."""
-    slopes = {curve: slope for curve, points in found.items() if (slope := _slope(points))}
+    """Is the price of exactness that of accuracy on the grid, or on that of products?
+
+    All three over the same bits: curves bend.
+    """
     told = []
     for event, words in _WORDS.items():
-        exact = slopes.get(Curve("quantised", event, "live product", "exact"))
-        coarse, fine = (
-            slopes.get(Curve("subset sum", event, "product normal", accuracy))
-            for accuracy in ("delta/2", "delta^2/2")
-        )
+        known = [
+            _seen(found.get(curve, []))
+            for curve in (
+                Curve("quantised", event, "live product", "exact"),
+                Curve("subset sum", event, "product normal", "delta/2"),
+                Curve("subset sum", event, "product normal", "delta^2/2"),
+            )
+        ]
+        shared = set.intersection(*({row.bits for row in points} for points in known))
+        slopes = [_slope([row for row in points if row.bits in shared]) for points in known]
+        exact, coarse, fine = slopes
         if exact is None or coarse is None or fine is None:
             continue
         is_coarse, is_fine = (
             each.low <= exact.high and exact.low <= each.high for each in (coarse, fine)
         )
         verdict = {
-            (False, True): "like accuracy on the grid of products, δ², and not on δ",
-            (True, False): "like accuracy on the grid of δ, and not of δ²",
-            (True, True): "like either, as far as these limits tell",
-            (False, False): "like neither",
+            (False, True): "compatible with accuracy on the grid of products, δ², and not of δ",
+            (True, False): "compatible with accuracy on the grid of δ, and not of δ²",
+            (True, True): "compatible with either, as far as these limits tell",
+            (False, False): "compatible with neither",
         }[is_coarse, is_fine]
         told.append(
-            f"Each further bit asks for {exact.items:.3g} items for {words} exactly, for "
-            f"{coarse.items:.3g} within δ/2 and for {fine.items:.3g} within δ²/2: exactness is "
-            f"paid {verdict}."
+            f"From k = {exact.first} to {exact.last} each further bit asks for {exact.items:.3g} "
+            f"items for {words} exactly, for {coarse.items:.3g} within δ/2 and for "
+            f"{fine.items:.3g} within δ²/2: the price of exactness is {verdict}."
         )
     return told
 
 
+def _seen(points: Sequence[Row]) -> list[Row]:
+    return [row for row in points if math.isfinite(row.high)]
+
+
 def _slope(points: Sequence[Row]) -> Slope | None:
     """From the ends of a curve, as far as its limits are finite."""
-    seen = [row for row in points if math.isfinite(row.high)]
+    seen = _seen(points)
     if len(seen) < 2:
         return None
     first, last = seen[0], seen[-1]

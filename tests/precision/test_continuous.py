@@ -61,10 +61,35 @@ def test_half_of_the_units_of_a_pruned_network_are_items():
 
 
 def test_the_reading_depends_on_the_slopes():
-    assert "on the grid of products, δ², and not on δ" in continuous.describe(made(2.0))
-    assert "on the grid of δ, and not of δ²" in continuous.describe(made(1.0))
-    assert "like neither" in continuous.describe(made(1.5))
+    text = continuous.describe(made(2.0))
+    assert "compatible with accuracy on the grid of products, δ², and not of δ" in text
+    assert "compatible with accuracy on the grid of δ, and not of δ²" in continuous.describe(
+        made(1.0)
+    )
+    assert "compatible with neither" in continuous.describe(made(1.5))
     assert "certainly more at 3" in continuous.describe(made(4.0))
+
+
+def test_slopes_are_compared_over_the_same_bits():
+    """A curve that bends after k = 4, where one of the others ends."""
+    rows = [
+        row._replace(items=80.0, low=79.9, high=80.1)
+        if (row.accuracy, row.bits) == ("exact", 8)
+        else row
+        for row in made(2.0)
+        if (row.accuracy, row.bits) != ("delta^2/2", 8)
+    ]
+    text = continuous.describe(rows)
+    assert "From k = 1 to 4 each further bit asks for 2 items for one target exactly" in text
+    assert "compatible with accuracy on the grid of products, δ², and not of δ" in text
+
+
+def test_differences_name_their_sign():
+    rows = made(2.0)
+    rows = [row._replace(items=row.items - 2) if row.accuracy == "exact" else row for row in rows]
+    text = continuous.describe(rows)
+    assert "Gaussian products within δ/2: from 1 fewer to 6 more items" in text
+    assert "Gaussian products within δ²/2: 2 items fewer" in text
 
 
 def test_the_figure_names_every_curve():
@@ -76,6 +101,8 @@ def test_the_figure_names_every_curve():
         assert len(labels) >= len(curves(some))
         assert ax.get_xlabel()
         assert ax.get_ylabel()
+        assert ax.get_xticks().tolist() == [1, 4, 8]
+        assert "arrows: open above" in ax.get_title()
 
 
 def test_the_plan_counts_the_points():
