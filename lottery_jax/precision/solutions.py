@@ -152,9 +152,16 @@ def _of_cells(size: _Size, counts: Counts, name: str, law) -> list[Row]:
 def _of_moments(
     size: _Size, counts: Counts, limits: tuple[float, float], exact: moments.Moments | None
 ) -> list[Row]:
+    known = {
+        what: (law, None if exact is None else exact[number])
+        for number, (what, law) in enumerate(zip(("mean", "pairs"), limits, strict=True))
+    }
+    ratio = None if exact is None else exact[1] / exact[0] ** 2
+    known["ratio"] = limits[1] / limits[0] ** 2, ratio
     rows = []
-    for number, (what, statistic) in enumerate((("mean", _mean), ("pairs", _pairs))):
+    for what, statistic in (("mean", _mean), ("pairs", _pairs), ("ratio", _ratio)):
         value, low, high = limits_jackknife(counts, statistic, confidence=CONFIDENCE)
+        law, certain = known[what]
         rows.append(
             Row(
                 **size,
@@ -164,8 +171,8 @@ def _of_moments(
                 value=value,
                 low=low,
                 high=high,
-                limit=limits[number],
-                exact=None if exact is None else exact[number],
+                limit=law,
+                exact=certain,
             )
         )
     return rows
@@ -179,3 +186,9 @@ def _pairs(totals) -> float:
     """Ordered pairs of different solutions."""
     pairs = partition.whole(totals["squares"]) - partition.whole(totals["sum"])
     return pairs / int(totals["draws"])
+
+
+def _ratio(totals) -> float:
+    """Pairs over the square of the mean; not a number where no draw has a solution."""
+    mean = _mean(totals)
+    return _pairs(totals) / mean**2 if mean else float("nan")

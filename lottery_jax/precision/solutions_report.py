@@ -7,6 +7,8 @@ from lottery_jax.precision.solutions_rows import CONFIDENCE, LABELS, Row, distan
 from lottery_jax.quantized import laws
 from lottery_jax.report.tables import format_table
 
+_WORDS = {"mean": "E N", "pairs": "E N(N-1)", "ratio": "E N(N-1) / (E N)^2"}
+
 
 def draw(rows: Sequence[Row]):
     """Shares by number of solutions at the largest n, means and pairs against 1 / n.
@@ -29,8 +31,9 @@ def draw(rows: Sequence[Row]):
             if row.value:
                 first.plot([where, where], [row.low, row.high], color=colour, lw=1)
                 first.plot(where, row.value, marker, color=colour, ms=4)
-            else:
-                first.plot(where, row.high, marker=r"$\downarrow$", color=colour, ms=9)
+            else:  # wider than points: further apart
+                where = (row.cell or 0) + 0.3 * (number - 1)
+                first.plot(where, row.high, marker=r"$\downarrow$", color=colour, ms=7)
         first.plot([], [], color=colour, marker=marker, ms=4, lw=1, label=label)
         for ax, what in zip(others, ("mean", "pairs"), strict=True):
             points = _chosen(rows, problem, what)
@@ -85,7 +88,7 @@ def describe(rows: Sequence[Row]) -> str:
     cells = [
         [
             *(LABELS[row.problem], row.num_items, row.largest),
-            *("E N" if row.what == "mean" else "E N(N-1)", row.draws, row.value),
+            *(_WORDS[row.what], row.draws, row.value),
             *(row.low, row.high, row.exact, row.limit),
         ]
         for row in rows
@@ -96,9 +99,9 @@ def describe(rows: Sequence[Row]) -> str:
 
 def _reading(rows: Sequence[Row]) -> str:
     """Every clause that other rows could contradict depends on the rows."""
-    known = [row for row in rows if row.exact is not None]
+    found = [row for row in rows if row.what in ("mean", "pairs")]
+    known = [row for row in found if row.exact is not None]
     held = sum(is_within(row, row.exact) for row in known)
-    found = [row for row in rows if row.what != "cell"]
     near = sum(is_within(row, row.limit) for row in found)
     words = [
         f"The limits hold the exact moment at {held} of {len(known)} points, and that of the "
@@ -119,16 +122,15 @@ def _reading(rows: Sequence[Row]) -> str:
             f"{value:.4f} at n = {each}" for value, each in zip(away, sizes, strict=True)
         )
         words.append(f"shares of draws differ from the Poisson law in total by {listed}.")
-    clustered = [row for row in found if (row.problem, row.what) == ("M/2", "pairs")]
+    clustered = [row for row in rows if (row.problem, row.what) == ("M/2", "ratio")]
     if clustered:
         last = max(clustered, key=lambda row: row.num_items)
-        (mean,) = _chosen(rows, "M/2", "mean", last.num_items)
-        ratio, low, high = (each / mean.value**2 for each in (last.value, last.low, last.high))
-        is_more = low > 1
+        is_more, is_less = last.low > 1, last.high < 1
+        verdict = "certainly more" if is_more else "certainly less" if is_less else "not certainly"
         words.append(
-            f"Pairs of subsets are {ratio:.3f} times the square of their mean number at n = "
-            f"{last.num_items} (limits, without those of the mean, {low:.3f} and {high:.3f}): "
-            f"{'more' if is_more else 'not certainly more'} than one Poisson law would have."
+            f"Pairs of subsets are {last.value:.3f} times the square of their mean number at n = "
+            f"{last.num_items} (limits {last.low:.3f} and {last.high:.3f}): {verdict} "
+            f"{'than' if is_more or is_less else 'more or less than'} one Poisson law would have."
         )
     words.append(f"Limits are of {100 * CONFIDENCE:g} % at each point.")
     return " ".join(words)

@@ -16,14 +16,16 @@ class Row(NamedTuple):
     problem: str  # a key of LABELS
     num_items: int  # n
     largest: int  # M
-    what: str  # "cell": share of draws with `cell` solutions; "mean"; "pairs": E N (N - 1)
+    # "cell": share of draws with `cell` solutions; "mean": E N; "pairs": E N (N - 1); "ratio": of
+    # pairs to the square of the mean
+    what: str
     cell: int | None  # 0 to 15; None for moments
     draws: int  # of this problem, and of this parity
     value: float  # measured
-    low: float  # limits: exact for a cell, by the jackknife for moments
+    low: float  # limits: exact for a cell, by the jackknife for the others
     high: float
     limit: float  # what the Poisson law of this n and M says
-    exact: float | None  # the moment exactly; None for a cell, and where it was not computed
+    exact: float | None  # the same of this n and M; None for a cell, and where it was not computed
 
 
 def is_within(row: Row, value: float | None) -> bool:

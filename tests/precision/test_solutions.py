@@ -55,6 +55,12 @@ def test_rows_are_those_of_all_instances(rows):
         assert pairs.exact == pytest.approx(np.mean(numbers * (numbers - 1)))
         assert mean.low <= mean.exact <= mean.high
         assert pairs.low <= pairs.exact <= pairs.high
+        (ratio,) = _chosen(rows, problem, "ratio")
+        assert ratio.exact == pytest.approx(pairs.exact / mean.exact**2)
+        assert ratio.value == pytest.approx(pairs.value / mean.value**2)
+        assert ratio.low <= ratio.exact <= ratio.high
+        # Draws with many pairs raise both: limits of pairs alone would be wider.
+        assert ratio.high - ratio.low < (pairs.high - pairs.low) / mean.value**2
         # The measured moments are those of the histogram, where no number is above 15.
         if cells[-1].value == 0:
             histogram = sum(row.cell * row.value for row in cells)
@@ -96,11 +102,11 @@ def test_the_distance_from_a_law(rows):
 def test_the_reading_follows_the_rows(rows):
     text = solutions.describe(rows)
     assert "hold the exact moment at 12 of 12 points" in text
-    assert ": not certainly more than one Poisson law would have" in text
-    more = [row._replace(low=row.value) if row.what == "pairs" else row for row in rows]
-    more = [row._replace(value=0.9 * row.value) if row.what == "mean" else row for row in more]
-    assert ": more than one Poisson law would have" in solutions.describe(more)
-    assert len(text.split("\n\n")[0].splitlines()) == 1 + 12
+    assert ": not certainly more or less than one Poisson law would have" in text
+    for low, high, verdict in ((1.01, 1.2, "more"), (0.8, 0.99, "less")):
+        other = [row._replace(low=low, high=high) if row.what == "ratio" else row for row in rows]
+        assert f": certainly {verdict} than one Poisson law" in solutions.describe(other)
+    assert len(text.split("\n\n")[0].splitlines()) == 1 + 18
     off = [
         row._replace(low=row.high + 1, limit=0.9 * row.exact) if row.exact else row for row in rows
     ]
@@ -120,6 +126,8 @@ def test_the_figure(rows):
     assert unseen > 0
     arrows = [line for line in ax.lines if "downarrow" in str(line.get_marker())]
     assert len(arrows) == unseen
+    at = sorted(float(np.asarray(line.get_xdata()).item()) for line in arrows)
+    assert np.min(np.diff(at)) > 0.25  # side by side
 
 
 def test_the_plan():
