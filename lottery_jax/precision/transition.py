@@ -157,7 +157,8 @@ def draw(rows: Sequence[Row]):
     from lottery_jax.report import figures  # on first use: it imports matplotlib
 
     sizes = sorted({row.num_items for row in rows})
-    figure = figures.new_axis(4.2 * len(sizes) + 0.5, 8.0).figure
+    width = max(4.2 * len(sizes) + 0.5, 7.5)  # a title of two lines needs as much
+    figure = figures.new_axis(width, 8.0).figure
     figure.clear()
     axes = figure.subplots(  # pyright: ignore[reportAttributeAccessIssue]
         2, len(sizes), sharex="col", sharey="row", squeeze=False
@@ -289,9 +290,15 @@ def _where(row: Row) -> str:
 
 
 def _range(chosen: Sequence[Row]) -> float | None:
-    """Distance in kappa between the shares 3/4 and 1/4, interpolated; None if out of reach."""
-    shares = [row.hits / row.trials for row in chosen]
-    if not shares or max(shares) < 0.75 or min(shares) > 0.25:
+    """Distance in kappa between the shares 3/4 and 1/4, interpolated; None if out of reach.
+
+    A share that is less than a later one, by chance, counts as that one: np.interp reads only
+    shares in order.
+    """
+    if not chosen:
         return None
-    at = np.interp([-0.75, -0.25], [-share for share in shares], [row.kappa for row in chosen])
+    shares = np.maximum.accumulate([row.hits / row.trials for row in chosen][::-1])[::-1]
+    if shares[0] < 0.75 or shares[-1] > 0.25:
+        return None
+    at = np.interp([-0.75, -0.25], -shares, [row.kappa for row in chosen])
     return float(at[1] - at[0])

@@ -94,6 +94,23 @@ def test_the_reading_follows_the_rows():
     assert "From a share of 3/4" not in transition.describe(good[:4])
 
 
+def test_shares_that_rise_by_chance_are_read_in_order():
+    """0.9, 0.3, 0.4, 0.1: from 3/4 to 1/4 as if they were 0.9, 0.4, 0.4, 0.1."""
+    rising = transition._range(_made("0", [0.9, 0.3, 0.4, 0.1]))
+    assert rising == pytest.approx(0.2 + 0.1 * 0.15 / 0.3 - 0.1 * 0.15 / 0.5)
+    assert transition._range(_made("0", [0.7, 0.1])) is None
+    assert transition._range([]) is None
+
+
+def test_the_title_fits_the_figure(rows):
+    """With one n, too: every line of it, as drawn."""
+    figure = transition.draw(rows).figure
+    figure.canvas.draw()  # type: ignore[union-attr]
+    box = figure._suptitle.get_window_extent()  # type: ignore[union-attr]
+    assert box.x0 > 0
+    assert box.x1 < figure.bbox.x1
+
+
 def test_the_figure_shows_zero_hits_as_limits(rows):
     """In the upper panel where no draw had a solution, in the lower where all had."""
     ax = transition.draw(rows)
