@@ -127,7 +127,8 @@ def log2_expected_signs(
     >>> print(log2_expected_signs(12, 10, [0, 2]).round(4))
     [-0.3268 -1.0471]
     """
-    deviation = _float(relative_sum) ** 2 / (2 * _items(num_items) * mean_square(log2_largest))
+    relative = _number(relative_sum, "relative_sum")
+    deviation = relative**2 / (2 * _items(num_items) * mean_square(log2_largest))
     log = log_density(num_items, log2_largest) - deviation
     return _items(num_items) + log / np.log(2)
 
@@ -233,7 +234,7 @@ def window_place(num_items: Numbers, log2_largest: Numbers) -> Values:
     -2.0
     """
     count = _items(num_items)
-    return _float(log2_largest) - count + np.log2(count) / 2
+    return _number(log2_largest, "log2_largest") - count + np.log2(count) / 2
 
 
 def log2_largest_at(num_items: Numbers, place: Numbers) -> Values:
@@ -245,7 +246,7 @@ def log2_largest_at(num_items: Numbers, place: Numbers) -> Values:
     [12. 14.]
     """
     count = _items(num_items)
-    return _float(place) + count - np.log2(count) / 2
+    return _number(place, "place") + count - np.log2(count) / 2
 
 
 def kappa_at(num_items: Numbers, place: Numbers) -> Values:
@@ -270,7 +271,7 @@ def window_law(place: Numbers) -> Chance:
     >>> print(window_law(np.arange(-2, 4)).success.round(4))
     [0.9665 0.8429 0.6239 0.3955 0.2254 0.1207]
     """
-    log_even = np.log(3 / (2 * np.pi)) / 2 - _float(place) * np.log(2)
+    log_even = np.log(3 / (2 * np.pi)) / 2 - _number(place, "place") * np.log(2)
     return _mean(poisson(log_even), poisson(log_even + np.log(2)))
 
 
@@ -310,8 +311,9 @@ def counting_bound(bits: Numbers, *, rows: int, columns: int, probability: float
     depth = _float(bits)
     if np.any(depth < 0) or not np.all(np.isfinite(depth)):
         raise ValueError(f"{bits=} must be finite and not negative")
-    if rows < 1 or columns < 1:
-        raise ValueError(f"{rows=} and {columns=} must be at least 1")
+    for name, value in (("rows", rows), ("columns", columns)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} must be an integer of at least 1")
     if not 0 < probability <= 1:
         raise ValueError(f"{probability=} must lie in (0, 1]")
     levels = depth + 1 + np.log1p(np.exp2(-(depth + 1))) / np.log(2)
@@ -326,7 +328,7 @@ def poisson(log_mean: Numbers) -> Chance:
     >>> print(poisson(np.log([1e-20, 1])).success.round(25))
     [1.00000000e-20 6.32120559e-01]
     """
-    mean = np.exp(np.minimum(_float(log_mean), _LARGEST_EXPONENT))
+    mean = np.exp(np.minimum(_number(log_mean, "log_mean"), _LARGEST_EXPONENT))
     return Chance(-np.expm1(-mean)[()], np.exp(-mean)[()])
 
 
@@ -336,6 +338,13 @@ def _mean(first: Chance, second: Chance) -> Chance:
 
 def _float(numbers: Numbers) -> Values:
     return np.asarray(numbers, np.float64)[()]
+
+
+def _number(numbers: Numbers, name: str) -> Values:
+    values = _float(numbers)
+    if np.any(np.isnan(values)):
+        raise ValueError(f"{name}={numbers!r} must be numbers")
+    return values
 
 
 def _items(num_items: Numbers, least: int = 1) -> Values:

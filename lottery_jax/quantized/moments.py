@@ -17,7 +17,7 @@ exact over formula is 1 - 0.15 / n.
 
 from collections.abc import Iterator
 from math import comb
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float64, Int64
@@ -59,7 +59,7 @@ def vectors_by_sum(num_items: int, largest: int) -> Int64[np.ndarray, " sum"]:
     >>> vectors_by_sum(2, 2)
     array([4, 2, 1, 2, 1])
     """
-    _check(num_items, largest)
+    num_items, largest, _ = _whole(num_items, largest)
     if (2 * largest) ** num_items >= 2**63:
         raise ValueError(
             f"(2 * {largest})**{num_items} vectors leave 63 bits; share_with_sum has no such limit"
@@ -95,7 +95,7 @@ def share_with_sum(num_items: int, largest: int, total: int) -> float:
     >>> share_with_sum(2, 2, 0), share_with_sum(2, 2, 3)
     (0.25, 0.125)
     """
-    _check(num_items, largest)
+    num_items, largest, total = _whole(num_items, largest, total)
     return float(_shares(num_items, largest, total)[num_items])
 
 
@@ -114,7 +114,7 @@ def sign_moments(num_items: int, largest: int, total: int) -> Moments:
     >>> sign_moments(2, 2, 0)
     Moments(mean=1.0, pairs=1.0)
     """
-    _check(num_items, largest)
+    num_items, largest, total = _whole(num_items, largest, total)
     at_total = _shares(num_items, largest, total)
     at_zero = at_total if total == 0 else _shares(num_items, largest, 0)
     # All but the k = n items in agreement, which are the pairs of a vector and itself.
@@ -143,6 +143,7 @@ def perfect_moments(num_items: int, largest: int) -> PerfectMoments:
     >>> even.mean, odd.mean, share
     (1.0, 1.0, 0.5)
     """
+    num_items, largest, _ = _whole(num_items, largest)
     zero, one = (sign_moments(num_items, largest, total) for total in (0, 1))
     # E (-1)^(sum X) is (-1/M)^n for odd M, and 0 for even M.
     bias = (-1.0 / largest) ** num_items if largest % 2 else 0.0
@@ -181,7 +182,7 @@ def subset_moments(num_items: int, largest: int, target: int) -> Moments:
     >>> print(np.round(subset_moments(2, 1, 1), 12))
     [1.  0.5]
     """
-    _check(num_items, largest)
+    num_items, largest, target = _whole(num_items, largest, target)
     if abs(target) > num_items * largest:
         raise ValueError(f"{target=} is out of reach; use at most {num_items * largest} either way")
     from scipy import fft  # on first use: importing the package stays light
@@ -253,6 +254,11 @@ def _odd(length: int) -> int:
     return length | 1
 
 
-def _check(num_items: int, largest: int) -> None:
+def _whole(num_items: Any, largest: Any, total: Any = 0) -> tuple[int, int, int]:
+    """As Python's integers, whose powers do not wrap around."""
+    for name, value in (("num_items", num_items), ("largest", largest), ("the sum", total)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise ValueError(f"{name} must be an integer, and {value!r} is not")
     if num_items < 1 or largest < 1:
         raise ValueError(f"{num_items=} and {largest=} must be at least 1")
+    return int(num_items), int(largest), int(total)

@@ -120,7 +120,7 @@ def number_of_subsets(
     """The chance of exactly so many subsets with the target as their sum.
 
     A Poisson law whose mean depends on Lambda: E exp(-m) m^number / number!. Parameters and error
-    are those of `solvable`, with a `number` >= 0 that broadcasts against them.
+    are those of `solvable`, with a whole `number` >= 0 that broadcasts against them.
 
     Examples
     --------
@@ -132,6 +132,8 @@ def number_of_subsets(
     settings = _settings(num_items, log2_largest, relative_target, least=1)
     rho, mean = (each[..., None] for each in settings[:2])
     count = np.asarray(number, np.float64)[..., None]
+    if not np.all((count >= 0) & (count == np.floor(count))):
+        raise ValueError(f"{number=} must be whole, and at least 0")
     log_mean = np.minimum(rho - (_POINTS - mean) ** 2 / 2, 700.0)  # exp(700) is finite
     log = count * log_mean - np.exp(log_mean) - special.gammaln(count + 1)
     return np.sum(np.exp(log + _LOG_WEIGHTS), axis=-1)[()]

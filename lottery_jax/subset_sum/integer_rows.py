@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Int, Integer
 
-_LARGEST = 2**30  # of a magnitude that can take part in a sum of int32 words
+LARGEST = 2**30  # of a magnitude that can take part in a sum of int32 words
 
 
 class Rows(NamedTuple):
@@ -54,7 +54,7 @@ def rows_of(items: Any) -> Rows:
     items = whole_numbers(items, "items")
     if items.ndim not in (1, 2):
         raise ValueError(f"{items.shape=}: give items (item,) or (instance, item)")
-    if items.size and (items.max() >= _LARGEST or items.min() <= -_LARGEST):
+    if items.size and (items.max() >= LARGEST or items.min() <= -LARGEST):
         worst = max(int(items.max()), -int(items.min()))
         raise ValueError(
             f"an item has the magnitude {worst}, and sums are int32 words: take magnitudes that "
@@ -101,8 +101,8 @@ def targets_of(rows: Rows, targets: Any) -> tuple[np.ndarray, tuple[int, ...]]:
         if len(targets) != num_rows:
             raise ValueError(f"{targets.shape=} must begin with the {num_rows} instances")
     shape = targets.shape
-    is_inside = (targets >= -_LARGEST) & (targets <= _LARGEST)
-    targets = np.where(is_inside, targets, 2 * _LARGEST).astype(np.int64)
+    is_inside = (targets >= -LARGEST) & (targets <= LARGEST)
+    targets = np.where(is_inside, targets, 2 * LARGEST).astype(np.int64)
     width = targets.size // num_rows if num_rows else 0
     targets = targets.reshape(num_rows, width) - rows.lowest[:, None]
     is_inside = (targets >= 0) & (targets <= rows.totals[:, None])
@@ -125,9 +125,14 @@ def whole_numbers(numbers: Any, name: str) -> Integer[np.ndarray, "*shape"]:
     array = np.asarray(numbers)
     if array.size == 0:
         return array.astype(np.int64)
-    if array.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} have the type {array.dtype}: give whole numbers of an integer type of at most "
-            "64 bits"
-        )
-    return array
+    if array.dtype.kind in "iu":
+        return array
+    # NumPy makes floats or objects of Python's integers that no type of 64 bits holds together.
+    entries = np.asarray(numbers, object).ravel().tolist()
+    if all(isinstance(each, int) and not isinstance(each, bool) for each in entries):
+        worst = max(entries, key=abs)
+        raise ValueError(f"{name} hold {worst}: numbers of one array must fit 64 bits together")
+    raise ValueError(
+        f"{name} have the type {array.dtype}: give whole numbers of an integer type of at most "
+        "64 bits"
+    )

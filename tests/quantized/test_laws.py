@@ -1,5 +1,6 @@
 """The laws against closed forms in exact arithmetic, adaptive quadrature and exact enumeration."""
 
+import inspect
 import itertools
 import math
 from fractions import Fraction
@@ -183,6 +184,12 @@ def test_the_counting_bound():
     assert np.isfinite(laws.counting_bound(10_000, rows=5, columns=5, probability=1e-300))
 
 
+def _bound(**sizes):
+    """Without the check of types in tests."""
+    sizes = {"rows": 1, "columns": 1} | sizes
+    return inspect.unwrap(laws.counting_bound)(3, probability=0.5, **sizes)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -190,6 +197,16 @@ def test_the_counting_bound():
         (lambda: laws.perfect(5, -1.0), "log2_largest=-1.0 must be finite and at least 0"),
         (lambda: laws.perfect(5, [1.0, math.nan]), "must be finite"),
         (lambda: laws.perfect_next_order(2, 3.0), "must be at least 3"),
+        (lambda: laws.window_law(math.nan), "place=nan must be"),
+        (lambda: laws.window_place(3, math.nan), "log2_largest=nan must be"),
+        (lambda: laws.log2_largest_at(3, [math.nan]), "must be numbers"),
+        (lambda: laws.log2_expected_signs(3, 3, math.nan), "relative_sum=nan must be"),
+        (lambda: laws.poisson(math.nan), "log_mean=nan"),
+        (lambda: _bound(rows=1.5), "rows=1.5 must be an integer"),
+        (lambda: _bound(columns=True), "columns=True must be an integer"),
+        (lambda: subset_sum_laws.number_of_subsets(16, 14, 0.5, -1), "number=-1 must be whole"),
+        (lambda: subset_sum_laws.number_of_subsets(16, 14, 0.5, [1, 1.5]), "must be whole"),
+        (lambda: subset_sum_laws.solvable(math.nan, 3.0, 0.5), "num_items=nan"),
         (lambda: laws.counting_bound(-1, rows=1, columns=1, probability=0.5), "bits=-1"),
         (lambda: laws.counting_bound(3, rows=0, columns=1, probability=0.5), "rows=0"),
         (lambda: laws.counting_bound(3, rows=1, columns=1, probability=0.0), "probability=0.0"),

@@ -1,5 +1,6 @@
 """Exact moments against enumeration, exact integers, and the limits they tend to."""
 
+import inspect
 import math
 
 import numpy as np
@@ -127,3 +128,21 @@ def test_pairs_tend_to_those_of_poisson_laws():
 def test_ranges(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("vectors_by_sum", (2.5, 3)),
+        ("share_with_sum", (2, 3, 0.5)),
+        ("sign_moments", (2, 3.0, 0)),
+        ("perfect_moments", (2.5, 3)),
+        ("subset_moments", (2, 3, 1.5)),
+    ],
+)
+def test_what_is_not_whole_is_refused(name, arguments):
+    with pytest.raises(ValueError, match="must be an integer, and"):
+        inspect.unwrap(getattr(moments, name))(*arguments)  # without the check of types in tests
+    if name == "vectors_by_sum":
+        with pytest.raises(ValueError, match="leave 63 bits"):
+            inspect.unwrap(moments.vectors_by_sum)(np.int64(32), np.int64(2))

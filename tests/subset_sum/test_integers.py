@@ -19,6 +19,7 @@ from lottery_jax.subset_sum import (
     wide,
     windows,
 )
+from lottery_jax.subset_sum.integer_answers import Reachable
 from tests.oracles.integer_sums import listed_sums, number_of_subsets, sums_as_bits
 
 LARGEST = 2**30 - 1
@@ -136,6 +137,30 @@ def test_many_items_and_their_witnesses():
     assert not found.mask[~found.exists].any()
 
 
+def test_targets_of_sets_of_sums():
+    """Any shape and any integer; nothing is compiled, as these are sets made by hand."""
+    one = Reachable(np.array([0b1101], np.uint32), np.asarray(-2))
+    assert one.contains(np.uint64(1)) == one.contains(0) == one.contains(-2) == np.True_
+    far = [2**31, -(2**31), 2**63 - 1, -(2**63), 30, -3, -1]
+    assert one.contains(far).tolist() == 7 * [False]
+    assert not one.contains(np.uint64(2**64 - 2))  # as a signed number it is -2
+    assert one.contains(np.array([[0, -1], [1, 2], [-2, 5]], np.int8)).tolist() == [
+        *([True, False], [True, False], [True, False])
+    ]
+    two = Reachable(np.array([[0b1101], [0b10]], np.uint32), np.array([-2, 0]))
+    assert two.contains(1).tolist() == [True, True]
+    assert two.contains([[1, 0], [0, 1], [-2, 1]]).tolist() == [
+        *([True, False], [True, True], [True, True])
+    ]
+    with pytest.raises(ValueError, match=r"target.shape=\(3,\) must be one target, or end with"):
+        two.contains([1, 2, 3])
+    for wrong in (1.0, float("nan"), True, "1"):
+        with pytest.raises(ValueError, match="give whole numbers"):
+            one.contains(wrong)
+    with pytest.raises(ValueError, match=f"hold {2**70}"):
+        one.contains(2**70)
+
+
 @pytest.mark.slow
 def test_the_largest_question():
     """256 items of 20 bits, all sums, and by a window; one odd item among even ones."""
@@ -161,6 +186,9 @@ def test_the_largest_question():
     [
         ([1.0, 2.0], 1, "give whole numbers"),
         ([1, 2], 1.5, "targets have the type float64"),
+        ([5, 7], [2**63, -1], f"targets hold {2**63}: numbers of one array must fit 64 bits"),
+        ([2**70], 1, f"items hold {2**70}: numbers of one array must fit 64 bits"),
+        ([2**70, 0.5], 1, "items have the type"),
         ([[[1]]], 1, r"items.shape=\(1, 1, 1\)"),
         ([[1], [2]], [1, 2, 3], "must begin with the 2 instances"),
         ([2**30], 1, "magnitude 1073741824"),
