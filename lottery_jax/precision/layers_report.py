@@ -56,14 +56,14 @@ def draw(rows: Sequence[Row]) -> "Axes":
         f"Equal to a {some.bits}-bit target at every input of the grid after pruning "
         f"({' or '.join(map(str, trials))} networks each, sizes of a curve share draws)\n"
         f"bars: {100 * some.confidence:g} % exact limits; upper limits where there was none: "
-        "arrows for equal networks, hollow triangles for exact subset sums",
+        "arrows for equal networks, double arrows for exact subset sums",
         fontsize="medium",
     )
     return left
 
 
 def _draw_served(ax, at: Sequence, points: Sequence[Row], style: dict) -> None:
-    """Hollow points with dotted bars; a hollow triangle at the upper limit where none is served."""
+    """Hollow points with dotted bars; a double arrow at the upper limit where none is served."""
     seen = [(place, row) for place, row in zip(at, points, strict=True) if row.served]
     shares = [row.served / row.trials for _, row in seen]
     ax.plot([place for place, _ in seen], shares, ":", fillstyle="none", lw=1, **style)
@@ -72,8 +72,8 @@ def _draw_served(ax, at: Sequence, points: Sequence[Row], style: dict) -> None:
             ends = [row.served_low, row.served_high]
             ax.plot([place] * 2, ends, ":", color=style["color"], lw=1)
         else:
-            limit = {"color": style["color"], "ls": "none", "fillstyle": "none"}
-            ax.plot(place, row.served_high, marker="v", ms=9, **limit)
+            limit = {"color": style["color"], "ls": "none", "ms": 13, "mew": 0.3}
+            ax.plot(place, row.served_high, marker=r"$\Downarrow$", **limit)
 
 
 _SERVED = "every weight an exact subset sum (all curves)"
@@ -124,14 +124,14 @@ def _reading(rows: Sequence[Row]) -> str:
     )
     if whole:
         text += (
-            f" {len(whole)} of {len(rows)} rows are whole grids, with up to "
+            f" Whole grids are compared in {len(whole)} of {len(rows)} rows, with up to "
             f"{max(row.inputs for row in whole)} inputs: there {_lucky(whole)} more networks are "
             "equal although some weight is not served: it belongs to what is never active, never "
             "used, or rounded away."
         )
     if sampled:
         text += (
-            f" {len(sampled)} of {len(rows)} rows are corners and random inputs, up to "
+            f" Corners and random inputs stand for it in {len(sampled)} of {len(rows)}, up to "
             f"{max(row.inputs for row in sampled)} of them: there {_lucky(sampled)} more networks "
             "show no difference although some weight is not served."
         )

@@ -97,9 +97,9 @@ def _draw_event(figures, ax, rows: Sequence[Row], event: str) -> None:
     if subsets:
         y = [row.subsets for row in subsets]
         x = [row.bits for row in subsets]
-        ax.plot(x, y, "--_", color="black", lw=1, label="no less: subset sums counted, 90 %")
+        ax.plot(x, y, "--.", color="black", lw=1, ms=4, label="no less: subset sums counted, 90 %")
     y = [row.masks for row in middle]
-    ax.plot(bits, y, "-._", color="grey", lw=1, label="no less: masks counted (paper), 90 %")
+    ax.plot(bits, y, "-..", color="grey", lw=1, ms=4, label="no less: masks counted (paper), 90 %")
 
 
 def _draw_open(ax, points: Sequence[Row], colour: str, *, label: str | None) -> None:

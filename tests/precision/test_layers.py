@@ -68,7 +68,7 @@ def test_the_figure_shows_no_network_as_a_limit(rows):
     assert isinstance(ax, Axes)
     markers = [line.get_marker() for line in ax.lines]
     assert markers.count(r"$\downarrow$") == 2  # one for each construction
-    unserved = [line for line in ax.lines if (line.get_marker(), line.get_markersize()) == ("v", 9)]
+    unserved = [line for line in ax.lines if line.get_marker() == r"$\Downarrow$"]
     limits = [row.served_high for row in none if row.units == 2]
     assert [line.get_ydata()[0] for line in unserved] == limits  # type: ignore[index]
     bars = [list(line.get_ydata()) for line in ax.lines]  # type: ignore[arg-type]
@@ -86,13 +86,21 @@ def test_the_reading_depends_on_the_rows(rows):
     text = layers.describe(rows)
     served = sum(row.served for row in rows)
     assert f"of {served} pruned networks (sizes share draws) with every weight served, 0" in text
-    assert "6 of 6 rows are whole grids, with up to 5 inputs: there 5 more networks are" in text
-    assert "corners" not in text
+    assert (
+        "Whole grids are compared in 6 of 6 rows, with up to 5 inputs: there 5 more networks"
+        in text
+    )
+    assert "Corners" not in text
     assert "Depth l + 1 asks for 3 times as many parameters" in text
     sampled = [*rows[:-1], rows[-1]._replace(inputs=99, is_whole_grid="no")]
     text = layers.describe(sampled)
-    assert "5 of 6 rows are whole grids, with up to 5 inputs: there 0 more networks are" in text
-    assert "1 of 6 rows are corners and random inputs, up to 99 of them: there 5 more" in text
+    assert (
+        "Whole grids are compared in 5 of 6 rows, with up to 5 inputs: there 0 more networks"
+        in text
+    )
+    assert (
+        "Corners and random inputs stand for it in 1 of 6, up to 99 of them: there 5 more" in text
+    )
     broken = layers.describe([rows[0]._replace(broken=1), *rows[1:]])
     assert "1 differs from the target" in broken
     wider = [row._replace(widths="2-2") for row in rows]
