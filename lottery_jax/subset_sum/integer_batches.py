@@ -1,7 +1,8 @@
 """Whole batches of questions about whole numbers, by each method, over all local devices.
 
 Questions are in terms of magnitudes and checked already; targets are -1 where out of reach. What is
-compiled is cached by its settings, so that one size compiles once.
+compiled is cached by its settings, so that one size compiles once. Numbers of instances are filled
+up to few sizes, but for answers that are large.
 """
 
 import functools
@@ -33,15 +34,13 @@ def decide(
     if method == "halves":
         width = targets.shape[1]
         repeated = np.repeat(magnitudes, width, axis=0) if width != 1 else magnitudes
-        found = map_batch(
-            _has_solution, _words(repeated), _words(targets).ravel(), smallest_share=_SMALLEST_SHARE
-        )
+        found = _in_lanes(_has_solution, repeated, targets.ravel())
         return found.reshape(targets.shape), np.ones(len(targets), bool)
     if method == "window":
         solve = _in_window(windows.window_for(int(magnitudes.max(initial=0))))
     else:
         solve = _in_bit_set(num_sums)
-    return map_batch(solve, _words(magnitudes), _words(targets))
+    return _in_turn(solve, magnitudes, targets)
 
 
 def sets_of(
@@ -56,9 +55,7 @@ def count_solutions(
 ) -> UInt64[np.ndarray, "instance target"]:
     """The number of subsets for each target, by meet in the middle."""
     repeated = np.repeat(magnitudes, targets.shape[1], axis=0)
-    found = map_batch(
-        _count_solutions, _words(repeated), _words(targets).ravel(), smallest_share=_SMALLEST_SHARE
-    )
+    found = _in_lanes(_count_solutions, repeated, targets.ravel())
     return to_uint64(found).reshape(targets.shape)
 
 
@@ -69,7 +66,7 @@ def count_in_tables(
     num_sums: int,
 ) -> UInt64[np.ndarray, "instance target"]:
     """The number of subsets for each of these sums, which are below num_sums or -1."""
-    return to_uint64(map_batch(_count_at(num_sums), _words(magnitudes), _words(positions)))
+    return to_uint64(_in_turn(_count_at(num_sums), magnitudes, positions))
 
 
 def tables_of(
@@ -89,15 +86,38 @@ def find(
     """
     num_items = magnitudes.shape[1]
     if num_items <= _LEAF:
-        return map_batch(_find, _words(magnitudes), _words(targets), smallest_share=_SMALLEST_SHARE)
+        return _in_lanes(_find, magnitudes, targets)
     magnitudes = np.pad(magnitudes, ((0, 0), (0, num_items % 2)))
     first, second = magnitudes[:, 0::2], magnitudes[:, 1::2]
     largest = int(max(first.sum(axis=1).max(), second.sum(axis=1).max()))
     solve = _meet(bit_sets.rounded(largest + 1))
-    sums = map_batch(solve, _words(first), _words(second), _words(targets)).astype(np.int64)
+    sums = _in_turn(solve, first, second, targets).astype(np.int64)
     kept = find(np.concatenate([first, second]), np.concatenate([sums, targets - sums]))
     dealt = np.stack([kept[: len(targets)], kept[len(targets) :]], axis=2)
     return dealt.reshape(len(targets), -1)[:, :num_items]
+
+
+def _in_lanes(solve, *arrays: np.ndarray):
+    """Small instances side by side."""
+    filled, _ = _filled_up(arrays)
+    answers = map_batch(solve, *filled, smallest_share=_SMALLEST_SHARE)
+    return jax.tree.map(lambda leaf: leaf[: len(arrays[0])], answers)
+
+
+def _in_turn(solve, *arrays: np.ndarray):
+    """Large instances one after the other; those that fill up are passed over."""
+    filled, is_asked = _filled_up(arrays)
+    answers = map_batch(solve, is_asked, *filled)
+    return jax.tree.map(lambda leaf: leaf[: len(arrays[0])], answers)
+
+
+def _filled_up(arrays: tuple[np.ndarray, ...]) -> tuple[list[np.ndarray], np.ndarray]:
+    """Copies of the last instance to a power of two, above 64 to a multiple of an eighth of one."""
+    batch = len(arrays[0])
+    bits = max(batch - 1, 0).bit_length()
+    step = 1 << (bits if bits <= 6 else bits - 4)
+    place = np.arange(-(-batch // step) * step)
+    return [_words(array[np.minimum(place, batch - 1)]) for array in arrays], place < batch
 
 
 def _words(numbers: np.ndarray) -> np.ndarray:
@@ -116,7 +136,7 @@ def _in_window(window: int):
         found = windows.window_sums(items, window=window)
         return windows.contains(found, targets), found.is_certain
 
-    return _one_by_one(solve)
+    return _those_asked(solve)
 
 
 @functools.cache
@@ -125,7 +145,7 @@ def _in_bit_set(num_sums: int):
         words = bit_sets.reachable(items, num_sums=num_sums)
         return bit_sets.contains(words, targets), jnp.ones((), bool)
 
-    return _one_by_one(solve)
+    return _those_asked(solve)
 
 
 @functools.cache
@@ -141,7 +161,7 @@ def _count_at(num_sums: int):
         places = jnp.maximum(positions, 0)
         return Wide(*(jnp.where(is_there, words[places], 0) for words in table))
 
-    return _one_by_one(solve)
+    return _those_asked(solve)
 
 
 @functools.cache
@@ -158,9 +178,21 @@ def _meet(num_sums: int):
         total = jnp.sum(second, dtype=jnp.int32)
         return bit_sets.meeting(of_first, of_second, total, target)
 
-    return _one_by_one(solve)
+    return _those_asked(solve)
 
 
 def _one_by_one(solve):
     """One large instance after the other, so that the memory is that of one."""
     return lambda *arrays: lax.map(lambda instance: solve(*instance), arrays)
+
+
+def _those_asked(solve):
+    """The same, where the first array tells which instances are asked about; zeros for others."""
+
+    def solve_or_not(instance):
+        is_asked, *arrays = instance
+        shapes = jax.eval_shape(solve, *arrays)
+        none = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+        return lax.cond(is_asked, lambda: solve(*arrays), lambda: none)
+
+    return lambda *arrays: lax.map(solve_or_not, arrays)

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from lottery_jax.core.compat import enable_x64
 from lottery_jax.subset_sum import (
     bit_sets,
+    devices,
+    integer_batches,
     integer_plan,
     integers,
     solutions,
@@ -159,6 +161,32 @@ def test_targets_of_sets_of_sums():
             one.contains(wrong)
     with pytest.raises(ValueError, match=f"hold {2**70}"):
         one.contains(2**70)
+
+
+@pytest.mark.parametrize("method", ["halves", "window"])
+def test_few_numbers_of_instances_are_compiled(method, monkeypatch):
+    """Neither how many are asked, nor how many have a solution or stay open, is a new program."""
+    sizes = []
+
+    def mapped(solve, *arrays, **settings):
+        sizes.append((solve, [array.shape for array in arrays]))
+        return devices.map_batch(solve, *arrays, **settings)
+
+    monkeypatch.setattr(integer_batches, "map_batch", mapped)
+    chosen = integer_plan.IntegerPlan(method, "bit_set", 256, 0)
+    monkeypatch.setattr(integers, "plan", lambda *_, **__: chosen)
+    items = np.random.default_rng(3).integers(-9, 10, (13, 10))
+    items[4] *= 2  # no certificate
+    truth = [number_of_subsets(row)[7] > 0 for row in items]
+    for number in (13, 12, 10, 9):
+        assert integers.exists(items[:number], 7).tolist() == truth[:number]
+        if method == "halves":
+            found = integers.witness(items[-number:], 7)
+            assert (found.mask * items[-number:]).sum(axis=1).tolist() == [
+                7 * each for each in truth[-number:]
+            ]
+    # Subsets are looked for 16 at a time, and 8; a window leaves one instance to a bit set.
+    assert len({str(each) for each in sizes}) == (3 if method == "halves" else 2)
 
 
 @pytest.mark.slow
