@@ -33,7 +33,7 @@ def decide(
     """
     if method == "halves":
         width = targets.shape[1]
-        repeated = np.repeat(magnitudes, width, axis=0) if width != 1 else magnitudes
+        repeated = np.repeat(_words(magnitudes), width, axis=0)
         found = _in_lanes(_has_solution, repeated, targets.ravel())
         return found.reshape(targets.shape), np.ones(len(targets), bool)
     if method == "window":
@@ -54,7 +54,7 @@ def count_solutions(
     magnitudes: Int[np.ndarray, "instance item"], targets: Int[np.ndarray, "instance target"]
 ) -> UInt64[np.ndarray, "instance target"]:
     """The number of subsets for each target, by meet in the middle."""
-    repeated = np.repeat(magnitudes, targets.shape[1], axis=0)
+    repeated = np.repeat(_words(magnitudes), targets.shape[1], axis=0)
     found = _in_lanes(_count_solutions, repeated, targets.ravel())
     return to_uint64(found).reshape(targets.shape)
 

@@ -9,7 +9,9 @@ from typing import NamedTuple
 from lottery_jax.subset_sum import solutions, windows
 from lottery_jax.subset_sum.bit_sets import num_words, rounded
 
-MOST_BYTES = 2**31  # that a question may take on each device, answers included
+# That one instance may take on each device, and so may all answers together. To put counts into
+# 64-bit words takes some four times their own size on the host.
+MOST_BYTES = 2**31
 MOST_ITEMS = {"exists": 256, "count": 64}
 QUESTIONS = ("exists", "reachable", "witness", "count", "counts")
 _BYTES_A_WORD = 20  # of a bit set: itself, its surroundings of twice the size, and two copies

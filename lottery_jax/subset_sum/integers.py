@@ -65,6 +65,8 @@ def decide(items: Any, targets: Any) -> Existence:
     chosen = _plan("exists", rows, num_targets=wanted.shape[1])
     if not wanted.size:
         return Existence(np.zeros(shape, bool), chosen.method, 0)
+    if "halves" in (chosen.method, chosen.otherwise):
+        _refuse_large(rows, 4 * wanted.shape[1] * rows.num_items)  # an instance for each target
     found, is_decided = integer_batches.decide(
         rows.magnitudes, wanted, method=chosen.method, num_sums=chosen.num_sums
     )
@@ -137,6 +139,7 @@ def count(items: Any, targets: Any) -> UInt64[np.ndarray, "*target"]:
     if not wanted.size:
         return np.zeros(shape, np.uint64)
     if chosen.method == "halves":
+        _refuse_large(rows, 4 * wanted.shape[1] * rows.num_items)
         found = integer_batches.count_solutions(rows.magnitudes, wanted)
     else:
         found = integer_batches.count_in_tables(rows.magnitudes, mirrored, num_sums=chosen.num_sums)
@@ -182,7 +185,7 @@ def witness(items: Any, targets: Any) -> Witness:
     Raises
     ------
     ValueError
-        As in `exists`.
+        As in `exists`, and where subsets for all targets exceed the memory that answers may take.
 
     Examples
     --------
@@ -190,9 +193,11 @@ def witness(items: Any, targets: Any) -> Witness:
     >>> found.mask.tolist(), found.exists.tolist()
     ([[False, True, True], [False, False, False]], [True, False])
     """
-    found = exists(items, targets)
     rows = rows_of(items)
     wanted, shape = targets_of(rows, targets)
+    # Magnitudes, their copies for two halves and what is kept, in the worst case for each target.
+    _refuse_large(rows, 64 * wanted.shape[1] * rows.num_items)
+    found = exists(items, targets)
     row, column = np.nonzero(found.reshape(wanted.shape))
     masks = np.zeros((*wanted.shape, rows.num_items), bool)
     if len(row):
@@ -223,7 +228,7 @@ def _refuse_large(rows: Rows, bytes_each: int) -> None:
     if num_rows * bytes_each > MOST_BYTES:
         raise ValueError(
             f"{num_rows} instances of {bytes_each} bytes exceed {MOST_BYTES}: take at most "
-            f"{MOST_BYTES // bytes_each} at a time"
+            f"{MOST_BYTES // bytes_each} at a time, or fewer targets"
         )
 
 
