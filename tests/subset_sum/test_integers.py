@@ -248,9 +248,11 @@ def test_counts_that_do_not_fit_are_refused(monkeypatch):
     with pytest.raises(ValueError, match=r"take at most \d+ at a time"):
         integers.counts(np.full((1000, 64), 2**14))
     monkeypatch.setattr(integers, "MOST_BYTES", 2000)
-    for question in (integers.exists, integers.count, integers.witness):
+    for question in (integers.exists, integers.count):
         with pytest.raises(ValueError, match=r"exceed 2000: .* or fewer targets"):
             question(2**24 + np.arange(30), np.full(20, 2**28))
+    with pytest.raises(ValueError, match=r"exceed 2000: .* or fewer targets"):
+        integers.witness(np.ones(30, int), np.full(20, 3))  # a bit set finds which exist
     with pytest.raises(ValueError, match="must be one of exists"):
         integer_plan.plan("nearest", num_items=1, total=1, largest=1)
 
