@@ -59,7 +59,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
         color="black",
         alpha=0.1,
         lw=0,
-        label=f"stated error of the law, ± {laws.WINDOW_ERROR:g} / n",
+        label=f"allowance: ± {laws.WINDOW_ERROR:g} / n",
     )
     for ax, title in (
         (left, "number partitioning: items 1..M, all instances"),
