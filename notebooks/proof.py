@@ -29,6 +29,7 @@ from pathlib import Path
 import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import Image, display
 
 import lottery_jax as lj
 from lottery_jax import study
@@ -41,13 +42,12 @@ folder = Path(tempfile.mkdtemp())  # name a folder of your own to be able to go 
 
 
 def run(name):
-    """Measure one study, say what it found, and draw it; counts go to the folder."""
+    """Run one study into the folder, say what it found, and show its figure."""
     module = STUDIES[name]
     setup = module.QUICK if is_small or name in ("corners", "exponents") else module.FULL
-    rows = module.measure(setup, key=key, store=study.open_store(module, folder), progress=False)
+    rows = study.run_into(module, setup, folder, key=key, progress=False)
     print(module.describe(rows))
-    module.draw(rows)
-    plt.show()
+    display(Image(folder / f"{name}.png", width=700))
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Laws of exact number partitioning, and the bound by counting, in float64 on the host.
+"""Laws of exact number partitioning, in float64 on the host.
 
 Items X_i are uniform on 1, ..., M. A perfect partition is a choice of signs with
 abs(sum of sign_i X_i) = 0 where the items add up to an even number, 1 where to an odd one (Borgs,
@@ -273,51 +273,6 @@ def window_law(place: Numbers) -> Chance:
     """
     log_even = np.log(3 / (2 * np.pi)) / 2 - _number(place, "place") * np.log(2)
     return _mean(poisson(log_even), poisson(log_even + np.log(2)))
-
-
-def counting_bound(bits: Numbers, *, rows: int, columns: int, probability: float) -> Values:
-    """Weights that a random network needs for a layer: rows columns log2(2 / delta + 1) + log2(p).
-
-    Parameters
-    ----------
-    bits
-        k >= 0: weights of the layer are multiples of delta = 2^-k in [-1, 1].
-    rows, columns
-        Outputs and inputs of the layer, at least 1; one weight is 1 by 1.
-    probability
-        p in (0, 1]: with at least this chance, a uniformly random layer of these shapes can be cut
-        out of the network.
-
-    Returns
-    -------
-    Values
-        The least number of weights of the random network before pruning, a bound without error.
-
-    Raises
-    ------
-    ValueError
-        For arguments outside these ranges.
-
-    Notes
-    -----
-    alpha weights have 2^alpha masks, so at most 2^alpha of the (2/delta + 1)^(rows columns) layers
-    are represented (lower bound of arXiv 2508.11020).
-
-    Examples
-    --------
-    >>> print(counting_bound([1, 3], rows=1, columns=1, probability=0.5).round(4))
-    [1.3219 3.0875]
-    """
-    depth = _float(bits)
-    if np.any(depth < 0) or not np.all(np.isfinite(depth)):
-        raise ValueError(f"{bits=} must be finite and not negative")
-    for name, value in (("rows", rows), ("columns", columns)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"{name}={value!r} must be an integer of at least 1")
-    if not 0 < probability <= 1:
-        raise ValueError(f"{probability=} must lie in (0, 1]")
-    levels = depth + 1 + np.log1p(np.exp2(-(depth + 1))) / np.log(2)
-    return rows * columns * levels + np.log2(probability)
 
 
 def poisson(log_mean: Numbers) -> Chance:

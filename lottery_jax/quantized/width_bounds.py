@@ -1,7 +1,7 @@
 """Fewest units that counting allows: no construction can do with less, and this one needs more.
 
 Two bounds on n, the units of one sign half of one input before pruning. The paper's counts masks: a
-random network of α parameters contains at most 2**α networks (`laws.counting_bound`), and here a
+random network of α parameters contains at most 2**α networks (`counting_bound`), and here a
 layer of d x d weights comes from α = 4 n d². The other counts what the construction can use: a unit
 with a <= 0 or b = 0 adds nothing, and L others have at most 2**L subset sums.
 """
@@ -15,6 +15,53 @@ from lottery_jax.quantized import laws
 from lottery_jax.quantized.grid import steps
 
 _MOST_UNITS = 4096
+
+
+def counting_bound(
+    bits: laws.Numbers, *, rows: int, columns: int, probability: float
+) -> laws.Values:
+    """Weights that a random network needs for a layer: rows columns log2(2 / delta + 1) + log2(p).
+
+    Parameters
+    ----------
+    bits
+        k >= 0: weights of the layer are multiples of delta = 2^-k in [-1, 1].
+    rows, columns
+        Outputs and inputs of the layer, at least 1; one weight is 1 by 1.
+    probability
+        p in (0, 1]: with at least this chance, a uniformly random layer of these shapes can be cut
+        out of the network.
+
+    Returns
+    -------
+    Values
+        The least number of weights of the random network before pruning, a bound without error.
+
+    Raises
+    ------
+    ValueError
+        For arguments outside these ranges.
+
+    Notes
+    -----
+    alpha weights have 2^alpha masks, so at most 2^alpha of the (2/delta + 1)^(rows columns) layers
+    are represented (lower bound of arXiv 2508.11020).
+
+    Examples
+    --------
+    >>> print(counting_bound([1, 3], rows=1, columns=1, probability=0.5).round(4))
+    [1.3219 3.0875]
+    """
+    depth = np.asarray(bits, np.float64)[()]
+    if np.any(depth < 0) or not np.all(np.isfinite(depth)):
+        raise ValueError(f"{bits=} must be finite and not negative")
+    for name, value in (("rows", rows), ("columns", columns)):
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+            raise ValueError(f"{name}={value!r} must be an integer of at least 1")
+    if not 0 < probability <= 1:
+        raise ValueError(f"{probability=} must lie in (0, 1]")
+    levels = depth + 1 + np.log1p(np.exp2(-(depth + 1))) / np.log(2)
+    return rows * columns * levels + np.log2(probability)
 
 
 def by_parameters(bits: int, *, dim: int, probability: float) -> float:
@@ -34,7 +81,7 @@ def by_parameters(bits: int, *, dim: int, probability: float) -> float:
     >>> round(by_parameters(3, dim=1, probability=0.5), 3)
     0.772
     """
-    alpha = laws.counting_bound(bits, rows=dim, columns=dim, probability=probability)
+    alpha = counting_bound(bits, rows=dim, columns=dim, probability=probability)
     return float(alpha) / (4 * dim**2)
 
 

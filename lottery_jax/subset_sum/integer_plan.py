@@ -9,8 +9,8 @@ from typing import NamedTuple
 from lottery_jax.subset_sum import solutions, windows
 from lottery_jax.subset_sum.bit_sets import num_words, rounded
 
-# That one instance may take on each device, and so may all answers together. To put counts into
-# 64-bit words takes some four times their own size on the host.
+# That one instance may take on each device, and so may all answers together. While
+# counts are put into 64-bit words the host holds them about twice.
 MOST_BYTES = 2**31
 MOST_ITEMS = {"exists": 256, "count": 64}
 QUESTIONS = ("exists", "reachable", "witness", "count", "counts")

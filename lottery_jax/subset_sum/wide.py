@@ -90,8 +90,9 @@ def total(numbers: Wide) -> Wide:
 
 def to_uint64(numbers: Wide) -> UInt64[np.ndarray, "*shape"]:
     """On the host, one 64-bit word for each number."""
-    high, low = (np.asarray(words).astype(np.uint64) for words in numbers)
-    return np.asarray(high << np.uint64(32) | low)
+    words = np.asarray(numbers.high).astype(np.uint64)
+    words = np.left_shift(words, np.uint64(32), out=words)
+    return np.bitwise_or(words, np.asarray(numbers.low), out=words)
 
 
 def _in_blocks(words: Array, block: int, blocks: int) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from lottery_jax.quantized import laws, moments, subset_sum_laws
+from lottery_jax.quantized import laws, moments, subset_sum_laws, width_bounds
 from tests.oracles import partition
 
 
@@ -176,18 +176,18 @@ def test_the_next_order_for_subsets(relative):
 
 def test_the_counting_bound():
     """One weight of 2/delta + 1 values, a layer of independent ones, and the loss by p."""
-    assert laws.counting_bound(2, rows=1, columns=1, probability=1.0) == pytest.approx(
+    assert width_bounds.counting_bound(2, rows=1, columns=1, probability=1.0) == pytest.approx(
         math.log2(9), rel=1e-15
     )
-    bound = laws.counting_bound([0, 3], rows=2, columns=3, probability=0.25)
+    bound = width_bounds.counting_bound([0, 3], rows=2, columns=3, probability=0.25)
     assert bound == pytest.approx([6 * math.log2(3) - 2, 6 * math.log2(17) - 2])
-    assert np.isfinite(laws.counting_bound(10_000, rows=5, columns=5, probability=1e-300))
+    assert np.isfinite(width_bounds.counting_bound(10_000, rows=5, columns=5, probability=1e-300))
 
 
 def _bound(**sizes):
     """Without the check of types in tests."""
     sizes = {"rows": 1, "columns": 1} | sizes
-    return inspect.unwrap(laws.counting_bound)(3, probability=0.5, **sizes)
+    return inspect.unwrap(width_bounds.counting_bound)(3, probability=0.5, **sizes)
 
 
 @pytest.mark.parametrize(
@@ -207,9 +207,12 @@ def _bound(**sizes):
         (lambda: subset_sum_laws.number_of_subsets(16, 14, 0.5, -1), "number=-1 must be whole"),
         (lambda: subset_sum_laws.number_of_subsets(16, 14, 0.5, [1, 1.5]), "must be whole"),
         (lambda: subset_sum_laws.solvable(math.nan, 3.0, 0.5), "num_items=nan"),
-        (lambda: laws.counting_bound(-1, rows=1, columns=1, probability=0.5), "bits=-1"),
-        (lambda: laws.counting_bound(3, rows=0, columns=1, probability=0.5), "rows=0"),
-        (lambda: laws.counting_bound(3, rows=1, columns=1, probability=0.0), "probability=0.0"),
+        (lambda: width_bounds.counting_bound(-1, rows=1, columns=1, probability=0.5), "bits=-1"),
+        (lambda: width_bounds.counting_bound(3, rows=0, columns=1, probability=0.5), "rows=0"),
+        (
+            lambda: width_bounds.counting_bound(3, rows=1, columns=1, probability=0.0),
+            "probability=0.0",
+        ),
         (lambda: subset_sum_laws.solvable(0, 3.0, 0.5), "num_items=0"),
         (lambda: subset_sum_laws.solvable(4, 3.0, math.inf), "relative_target=inf"),
     ],
