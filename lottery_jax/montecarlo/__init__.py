@@ -2,7 +2,7 @@
 
 from lottery_jax.montecarlo.bisection import first_width_by_bisection
 from lottery_jax.montecarlo.collect import estimate
-from lottery_jax.montecarlo.counts import Counts, collect_counts, limits_jackknife
+from lottery_jax.montecarlo.counts import Counts, collect_counts, collect_each, limits_jackknife
 from lottery_jax.montecarlo.descents import RareEvent
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import Experiment, FirstWidth, Trial, identity
@@ -23,6 +23,7 @@ __all__ = [
     "Trial",
     "choose_levels",
     "collect_counts",
+    "collect_each",
     "estimate",
     "first_width_by_bisection",
     "identity",

@@ -7,7 +7,8 @@ independent batches.
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,13 @@ from jax.sharding import Mesh
 from jaxtyping import Int64, PRNGKeyArray
 
 from lottery_jax.core import keys
-from lottery_jax.montecarlo.collect import Progress, collect_rows, count_chunks
+from lottery_jax.montecarlo.collect import (
+    Progress,
+    collect_rows,
+    count_chunks,
+    report_part,
+    reporting,
+)
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 
@@ -101,6 +108,43 @@ def collect_counts(
         chunks=chunks,
         seconds=sum(row["seconds"] for row in rows),
     )
+
+
+def collect_each(
+    tasks: Sequence[tuple[Experiment, int]], *, label: str, progress: Progress = True, **arguments
+) -> list[Counts]:
+    """The counts of several experiments, one after the other, under one progress bar.
+
+    Parameters
+    ----------
+    tasks
+        Experiments, each with its number of draws.
+    label
+        Of the bar.
+    progress
+        As in `estimate`; a function is told of the draws of all tasks together.
+    arguments
+        Key, store and mesh, as in `collect_counts`.
+
+    Examples
+    --------
+    >>> import jax, jax.numpy as jnp
+    >>> from lottery_jax.core import root
+    >>> def count(key, parameters):
+    ...     return {"eyes": jax.random.randint(key, (), 1, 7, jnp.int32)}
+    >>> dice = [Experiment(name, settings=(), count=count, lanes=100) for name in ("red", "blue")]
+    >>> tasks = [(die, 200) for die in dice]
+    >>> counts = collect_each(tasks, label="dice", key=root(7), progress=False)
+    >>> [(each.trials, each.totals["eyes"].item()) for each in counts]
+    [(200, 692), (200, 729)]
+    """
+    total, done, found = sum(trials for _, trials in tasks), 0, []
+    with reporting(progress, total, label) as report:
+        for experiment, trials in tasks:
+            part = partial(report_part, report, done, trials, total)
+            found.append(collect_counts(experiment, trials=trials, progress=part, **arguments))
+            done += trials
+    return found
 
 
 def limits_jackknife(

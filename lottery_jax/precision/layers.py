@@ -5,15 +5,14 @@ target with copies of its outputs (depth l + 1). At each size the pruned network
 its target on the whole grid of inputs, or on corners and random inputs where that is too large.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
-from lottery_jax.montecarlo.collect import Progress, report_part, reporting
-from lottery_jax.montecarlo.counts import collect_counts
+from lottery_jax.montecarlo.collect import Progress
+from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.layers_report import describe, draw
@@ -96,23 +95,14 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """The rows of every case; draws that the store already holds are not run again."""
-    total = sum(case.trials for case in setup.cases)
-    rows, done = [], 0
-    with reporting(progress, total, NAME) as report:
-        for case in setup.cases:
-            counts = collect_counts(
-                case.experiment(),
-                key=key,
-                trials=case.trials,
-                store=store,
-                mesh=mesh,
-                progress=partial(report_part, report, done, case.trials, total),
-            )
-            done += case.trials
-            totals = {name: each.tolist() for name, each in counts.totals.items()}
-            for place, size in enumerate(case.sizes):
-                found = {name: each[place] for name, each in totals.items()}
-                rows.append(_row(case, size, counts.trials, **found))
+    tasks = [(case.experiment(), case.trials) for case in setup.cases]
+    found = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
+    rows = []
+    for case, counts in zip(setup.cases, found, strict=True):
+        totals = {name: each.tolist() for name, each in counts.totals.items()}
+        for place, size in enumerate(case.sizes):
+            numbers = {name: each[place] for name, each in totals.items()}
+            rows.append(_row(case, size, counts.trials, **numbers))
     return rows
 
 

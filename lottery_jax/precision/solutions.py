@@ -7,7 +7,6 @@ numbers: its pairs of solutions exceed the square of its mean. Means and pairs a
 every n and M, and tend to those of the laws like 1 / n.
 """
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
-from lottery_jax.montecarlo.collect import Progress, report_part, reporting
-from lottery_jax.montecarlo.counts import Counts, collect_counts, limits_jackknife
+from lottery_jax.montecarlo.collect import Progress
+from lottery_jax.montecarlo.counts import Counts, collect_each, limits_jackknife
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.solutions_report import describe, draw
@@ -64,17 +63,13 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """The rows of every n; draws that the store already holds are not drawn again."""
-    total = 2 * len(setup.sizes) * setup.trials
-    rows, done = [], 0
-    with reporting(progress, total, NAME) as report:
-        for num_items in setup.sizes:
-            found = []
-            for experiment in _experiments(setup, num_items):
-                part = partial(report_part, report, done, setup.trials, total)
-                arguments = {"key": key, "store": store, "mesh": mesh, "progress": part}
-                found.append(collect_counts(experiment, trials=setup.trials, **arguments))
-                done += setup.trials
-            rows += _rows(num_items, _largest(num_items, setup.place), *found)
+    pairs = [_experiments(setup, num_items) for num_items in setup.sizes]
+    tasks = [(experiment, setup.trials) for pair in pairs for experiment in pair]
+    found = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
+    rows = []
+    for number, num_items in enumerate(setup.sizes):
+        both = found[2 * number : 2 * number + 2]
+        rows += _rows(num_items, _largest(num_items, setup.place), *both)
     return rows
 
 

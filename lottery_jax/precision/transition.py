@@ -7,7 +7,6 @@ magnitudes. Its law is an expectation over a normal variable.
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
-from lottery_jax.montecarlo.collect import Progress, report_part, reporting
-from lottery_jax.montecarlo.counts import collect_counts
+from lottery_jax.montecarlo.collect import Progress
+from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.points import draw_points
@@ -115,21 +114,9 @@ def measure(
 ) -> list[Row]:
     """A row for each point; draws that the store already holds are not drawn again."""
     cases = _cases(setup)
-    total = len(cases) * setup.trials
-    rows = []
-    with reporting(progress, total, NAME) as report:
-        for number, case in enumerate(cases):
-            part = partial(report_part, report, number * setup.trials, setup.trials, total)
-            counts = collect_counts(
-                case.experiment(),
-                key=key,
-                trials=setup.trials,
-                store=store,
-                mesh=mesh,
-                progress=part,
-            )
-            rows.append(_row(case, counts))
-    return rows
+    tasks = [(case.experiment(), setup.trials) for case in cases]
+    counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
+    return [_row(*pair) for pair in zip(cases, counts, strict=True)]
 
 
 def _row(case: _Case, counts) -> Row:

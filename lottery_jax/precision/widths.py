@@ -5,14 +5,13 @@ layer, where every weight has two halves. Beside the products of grid weights st
 items uniform on the finer grid, what counting allows, and how far products fall short of that grid.
 """
 
-from functools import partial
 from typing import NamedTuple
 
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from lottery_jax.montecarlo.collect import Progress, report_part, reporting
-from lottery_jax.montecarlo.counts import Counts, collect_counts
+from lottery_jax.montecarlo.collect import Progress
+from lottery_jax.montecarlo.counts import Counts, collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.montecarlo.threshold import invert
@@ -94,28 +93,25 @@ def measure(
 ) -> list[Row]:
     """The rows of every curve; draws that the store already holds are not run again."""
     tasks = _tasks(setup)
-    total = sum(task.curve.trials for task in tasks)
-    rows, done = [], 0
+    found = collect_each(
+        [(task.experiment, task.curve.trials) for task in tasks],
+        label=NAME,
+        key=key,
+        store=store,
+        mesh=mesh,
+        progress=progress,
+    )
+    rows = []
     halves: dict[int, Counts] = {}  # of products, by bits
-    with reporting(progress, total, NAME) as report:
-        for task in tasks:
-            counts = collect_counts(
-                task.experiment,
-                key=key,
-                trials=task.curve.trials,
-                store=store,
-                mesh=mesh,
-                progress=partial(report_part, report, done, task.curve.trials, total),
-            )
-            done += task.curve.trials
-            if task.curve.dim:
-                half = halves.get(task.bits)
-                rows += _rows(task, counts, "layer", "", cap=setup.cap, half=half)
-                continue
-            if task.curve.law == "product":
-                halves[task.bits] = counts
-            for event in ("one", "all"):
-                rows += _rows(task, counts, event, f"{event}_", cap=setup.cap)
+    for task, counts in zip(tasks, found, strict=True):
+        if task.curve.dim:
+            half = halves.get(task.bits)
+            rows += _rows(task, counts, "layer", "", cap=setup.cap, half=half)
+            continue
+        if task.curve.law == "product":
+            halves[task.bits] = counts
+        for event in ("one", "all"):
+            rows += _rows(task, counts, event, f"{event}_", cap=setup.cap)
     return rows
 
 

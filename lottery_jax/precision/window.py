@@ -7,7 +7,6 @@ are compared with the law with an allowance of 0.15 / n, which is no bound of th
 """
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +14,8 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
-from lottery_jax.montecarlo.collect import Progress, report_part, reporting
-from lottery_jax.montecarlo.counts import collect_counts
+from lottery_jax.montecarlo.collect import Progress
+from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.points import draw_points
 from lottery_jax.quantized import laws, partition
@@ -78,21 +77,12 @@ def measure(
 ) -> list[Row]:
     """A row for each n and lambda; draws that the store already holds are not drawn again."""
     cases = _cases(setup)
-    total = len(cases) * setup.trials
-    rows = []
-    with reporting(progress, total, NAME) as report:
-        for number, (num_items, place) in enumerate(cases):
-            part = partial(report_part, report, number * setup.trials, setup.trials, total)
-            counts = collect_counts(
-                _experiment(num_items, place),
-                key=key,
-                trials=setup.trials,
-                store=store,
-                mesh=mesh,
-                progress=part,
-            )
-            rows.append(_row(num_items, _largest(num_items, place), counts))
-    return rows
+    tasks = [(_experiment(*case), setup.trials) for case in cases]
+    counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
+    return [
+        _row(num_items, _largest(num_items, place), each)
+        for (num_items, place), each in zip(cases, counts, strict=True)
+    ]
 
 
 def _cases(setup: Setup) -> list[tuple[int, float]]:

@@ -6,7 +6,7 @@ The cost is proportional to the number of words, whatever the item.
 
 A set is copied to where zeros surround it, and read from there. On a CPU these two steps are about
 as fast as memory; to build the surroundings by concatenation, or to write the result where the
-next item reads it, takes ten times as long, because the compiler then fuses what should be copied.
+next item reads it, is far slower, because the compiler then fuses what should be copied.
 """
 
 from typing import NamedTuple

@@ -14,6 +14,7 @@ from lottery_jax.montecarlo import (
     Store,
     StoreError,
     collect_counts,
+    collect_each,
     identity,
     limits_jackknife,
     merge_stores,
@@ -262,3 +263,15 @@ def test_limits_need_chunks_and_a_confidence():
         limits_jackknife(few, _ratio)
     with pytest.raises(ValueError, match=r"confidence=1\.0"):
         limits_jackknife(_batches(np.random.default_rng(3)), _ratio, confidence=1.0)
+
+
+def test_several_experiments_are_counted_as_each_alone_and_share_one_progress():
+    tasks, told = [(dice(), 100), (dice(sides=4), 37)], []
+    found = collect_each(tasks, label="dice", key=root(0), progress=lambda *at: told.append(at))
+    for (experiment, trials), counts in zip(tasks, found, strict=True):
+        alone = collect_counts(experiment, key=root(0), trials=trials, progress=False)
+        assert _as_lists(counts) == _as_lists(alone)
+    assert {total for _, total in told} == {137}
+    done = [number for number, _ in told]
+    assert done == sorted(done)
+    assert done[-1] == 137
