@@ -10,6 +10,7 @@ from lottery_jax import (
     __version__,
     data,
     experiments,
+    features,
     limit,
     models,
     network_run,
@@ -20,7 +21,12 @@ from lottery_jax.training.recipe import PENALTIES
 from lottery_jax.weight_pruning import expanded
 
 Command = Callable[[argparse.Namespace], None]
-STUDIES: Mapping[str, Any] = {**proof.STUDIES, **limit.STUDIES, **precision.STUDIES}
+STUDIES: Mapping[str, Any] = {
+    **proof.STUDIES,
+    **limit.STUDIES,
+    **precision.STUDIES,
+    **features.STUDIES,
+}
 
 
 class _Parser(argparse.ArgumentParser):
@@ -112,6 +118,10 @@ def make_parser(perform: Mapping[str, Command]) -> argparse.ArgumentParser:
     command = add("quantized", "quantised networks: when pruning represents them exactly")
     _add_folder(command, "quantized")
     _add_common(command, quick="fewer draws")
+
+    command = add("features", "sparse features: how many samples pruning before training saves")
+    _add_folder(command, "features")
+    _add_common(command, quick="a small network and fewer samples")
 
     command = commands.add_parser("run", help="count the successes of one experiment, or a study")
     names = command.add_subparsers(required=True, metavar="EXPERIMENT", dest="name")

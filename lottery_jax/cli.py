@@ -1,4 +1,4 @@
-"""The command line: `lottery-jax gap | rss | proof | network | limit | quantized | run | ...`.
+"""The command line: `lottery-jax gap | rss | proof | network | limit | quantized | features | ...`.
 
 Parses, calls, prints.
 """
@@ -10,13 +10,24 @@ import inspect
 import os
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import jax
 
-from lottery_jax import __version__, curves, experiments, gap, network_run, rss, study
+from lottery_jax import (
+    __version__,
+    curves,
+    experiments,
+    features,
+    gap,
+    network_run,
+    precision,
+    rss,
+    study,
+)
 from lottery_jax.arguments import STUDIES, make_parser
 from lottery_jax.core import keys
 from lottery_jax.core.compat import use_all_cores
@@ -26,7 +37,6 @@ from lottery_jax.montecarlo.collect import count_chunks, estimate
 from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
 from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
-from lottery_jax.precision import headline
 from lottery_jax.proof import table
 from lottery_jax.report.tables import format_cell, format_table, read_widths
 from lottery_jax.weight_pruning import expanded
@@ -140,13 +150,22 @@ def _proof(options: argparse.Namespace) -> None:
 
 
 def _quantized(options: argparse.Namespace) -> None:
-    key = keys.root(options.seed)
+    _run_all(precision.HEADLINE, options)
+
+
+def _features(options: argparse.Namespace) -> None:
+    _run_all(features.HEADLINE, options)
+
+
+def _run_all(studies: Mapping[str, Any], options: argparse.Namespace) -> None:
+    """Run several studies into one folder, and print what they say."""
+    key, quick = keys.root(options.seed), options.quick
     if options.dry_run:
-        print(headline.plan(quick=options.quick))
+        print(study.plan_all(studies, quick=quick))
         return
     folder = _make_folder(options)
-    print(headline.measure(folder, quick=options.quick, key=key, progress=not options.silent))
-    _say_written(folder, *(f"{name}.{end}" for name in headline.STUDIES for end in _FILES))
+    print(study.run_all(studies, folder, quick=quick, key=key, progress=not options.silent))
+    _say_written(folder, *(f"{name}.{end}" for name in studies for end in _FILES))
 
 
 def _network(options: argparse.Namespace) -> None:
@@ -327,6 +346,7 @@ _COMMANDS = {
     "network": _network,
     "limit": _limit,
     "quantized": _quantized,
+    "features": _features,
     "study": _study,
     "run": _run,
     "list": _list,

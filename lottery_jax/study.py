@@ -7,7 +7,7 @@ its store holds their counts; any other store holds results by their settings. S
 of a proof also have `verdicts`, see `proof.verdict`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -75,3 +75,25 @@ def run_into(
     rows = study.measure(setup, key=key, store=open_store(study, folder), progress=progress)
     write(study, rows, folder)
     return rows
+
+
+def plan_all(studies: Mapping[str, Any], *, quick: bool) -> str:
+    """What a run of several studies will do, without doing it."""
+    return "\n\n".join(
+        f"{name}: {study.plan(_setup(study, quick))}" for name, study in studies.items()
+    )
+
+
+def run_all(
+    studies: Mapping[str, Any], folder: Path, *, quick: bool, key: PRNGKeyArray, progress: Progress
+) -> str:
+    """Run several studies into one folder; returns what each asks and says."""
+    told = []
+    for study in studies.values():
+        rows = run_into(study, _setup(study, quick), folder, key=key, progress=progress)
+        told.append(f"{study.QUESTION}\n\n{study.describe(rows)}")
+    return "\n\n\n".join(told)
+
+
+def _setup(study: Any, quick: bool) -> Any:
+    return study.QUICK if quick else study.FULL

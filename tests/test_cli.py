@@ -9,7 +9,7 @@ import pytest
 from lottery_jax import cli, curves, experiments, gap, rss
 from lottery_jax.arguments import STUDIES
 from lottery_jax.montecarlo import Store, collect
-from lottery_jax.precision import headline, transition
+from lottery_jax.precision import HEADLINE, transition
 from lottery_jax.proof import STUDIES as STEPS
 from lottery_jax.proof import chain
 
@@ -24,7 +24,7 @@ def lottery(capsys):
     def run(*arguments):
         silent = (
             ["--silent"]
-            if arguments[:1] in (("run",), ("gap",), ("proof",), ("quantized",))
+            if arguments[:1] in (("run",), ("gap",), ("proof",), ("quantized",), ("features",))
             else []
         )
         code = cli.main([*map(str, arguments), *silent])
@@ -279,12 +279,12 @@ def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypat
         assert (code, err) == (0, "")
         assert len(out) > 40
     assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STEPS)
-    assert all(f"{name}: " in lottery("quantized", "--dry-run")[1] for name in headline.STUDIES)
+    assert all(f"{name}: " in lottery("quantized", "--dry-run")[1] for name in HEADLINE)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_quantized_runs_its_studies_into_one_folder(lottery, tmp_path, monkeypatch):
-    monkeypatch.setattr("lottery_jax.precision.headline.STUDIES", {transition.NAME: transition})
+    monkeypatch.setattr("lottery_jax.precision.HEADLINE", {transition.NAME: transition})
     code, out, err = lottery("quantized", "--quick", "--out", tmp_path)
     assert (code, err) == (0, "")
     assert out.startswith(transition.QUESTION)

@@ -18,3 +18,5 @@ STUDIES: Mapping[str, Any] = {
     module.NAME: module
     for module in (window, transition, solutions, enumeration, widths, layers, continuous)
 }
+# What `lottery-jax quantized` runs: the partition window, the softer transition, and the widths.
+HEADLINE: Mapping[str, Any] = {module.NAME: module for module in (window, transition, widths)}
