@@ -1,0 +1,269 @@
+"""Data of a target y = link(V^T x) + noise, as blocks of rows that are read one after the other.
+
+Every row has a key of its own, so that the first n rows depend neither on n nor on the size of the
+blocks. Generated data are drawn again whenever they are read: nothing is kept, and memory does not
+grow with n. Data that are held already are read from the device. `fold` is the only loop over rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
+from jaxtyping import Array, Bool, Float, Int32, Key
+
+from lottery_jax.core import keys
+from lottery_jax.sparse_features.links import Link
+
+State = TypeVar("State")
+Integer = int | np.integer | Int32[Array, ""]
+Update = Callable[
+    [State, Float[Array, "row input"], Float[Array, " row"], Bool[Array, " row"]], State
+]
+
+
+def _normal(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
+    return jax.random.normal(key, (dim,), jnp.float32)
+
+
+def _uniform(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
+    end = 3**0.5
+    return jax.random.uniform(key, (dim,), jnp.float32, minval=-end, maxval=end)
+
+
+def _rademacher(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
+    return jax.random.rademacher(key, (dim,), jnp.float32)
+
+
+def _laplace(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
+    return jax.random.laplace(key, (dim,), jnp.float32) * jnp.float32(0.5**0.5)
+
+
+# Laws of independent inputs, each with mean 0 and variance 1.
+INPUTS: dict[str, Callable[[Key[Array, ""], int], Float[Array, " input"]]] = {
+    "normal": _normal,
+    "uniform": _uniform,
+    "rademacher": _rademacher,
+    "laplace": _laplace,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """The part of a law of data that is compiled in.
+
+    Parameters
+    ----------
+    link
+        Of the hidden features. Its mean and variance are 0 and 1 for normal inputs only.
+    noise
+        Standard deviation of the normal noise added to the targets.
+    inputs
+        Law of each input: ``normal``, ``uniform``, ``rademacher`` or ``laplace``, all with mean 0
+        and variance 1.
+
+    Raises
+    ------
+    ValueError
+        For a negative or infinite noise, or an unknown law.
+
+    Examples
+    --------
+    >>> from lottery_jax.sparse_features import links
+    >>> Model(links.hermite({2: 1.0}), noise=0.1).inputs
+    'normal'
+    """
+
+    link: Link
+    noise: float = 0.0
+    inputs: str = "normal"
+
+    def __post_init__(self):
+        if not (np.isfinite(self.noise) and self.noise >= 0):
+            raise ValueError(f"noise={self.noise} must be finite and at least 0")
+        if self.inputs not in INPUTS:
+            raise ValueError(f"inputs={self.inputs!r} is no known law; choose {', '.join(INPUTS)}")
+
+
+class Source(NamedTuple):
+    """Where rows come from."""
+
+    dim: int  # d, the number of inputs
+    rows: int  # of a block
+    read: Callable[[Int32[Array, ""]], tuple[Float[Array, "row input"], Float[Array, " row"]]]
+    num_samples: int | None = None  # rows that there are; None where they never end
+
+
+def generated(
+    model: Model,
+    directions: Float[Array, "input index"],
+    key: Key[Array, ""],
+    *,
+    rows: int = 1024,
+) -> Source:
+    """Rows that are drawn when they are read; `directions` and `key` may be traced.
+
+    Parameters
+    ----------
+    model
+        Link, noise and law of the inputs.
+    directions
+        V, with orthonormal columns, one for each variable of the link (see `directions`).
+    key
+        Of the whole stream: row i is drawn from its key number i.
+    rows
+        Of a block; which rows are drawn does not depend on it.
+
+    Raises
+    ------
+    ValueError
+        For shapes that disagree with the link, or a number of rows below 1.
+
+    Examples
+    --------
+    >>> from lottery_jax.sparse_features import directions, links
+    >>> model = Model(links.hermite({2: 1.0}))
+    >>> V = directions.flat(jax.random.key(0), 20, 4)
+    >>> source = generated(model, V, jax.random.key(1), rows=8)
+    >>> inputs, targets = source.read(jnp.int32(0))
+    >>> inputs.shape, targets.shape
+    ((8, 20), (8,))
+    """
+    keys.check_key(key)
+    _check_rows(rows)
+    if directions.ndim != 2 or directions.shape[1] != model.link.num_indices:
+        raise ValueError(
+            f"directions of shape {directions.shape} do not fit {model.link.name} of "
+            f"{model.link.num_indices} variables; give a column for each"
+        )
+    dim, draw = directions.shape[0], INPUTS[model.inputs]
+
+    def read(block: Int32[Array, ""]) -> tuple[Float[Array, "row input"], Float[Array, " row"]]:
+        each = row_keys(key, block, rows)
+        inputs = jax.vmap(lambda row: draw(jax.random.fold_in(row, np.uint32(0)), dim))(each)
+        # The hardware's own products of float32 may keep only ten bits of each factor.
+        features = jnp.matmul(inputs, directions, precision=jax.lax.Precision.HIGHEST)
+        targets = model.link.evaluate(features)
+        if model.noise:
+            errors = jax.vmap(lambda row: _normal(jax.random.fold_in(row, np.uint32(1)), 1))(each)
+            targets += jnp.float32(model.noise) * errors[:, 0]
+        return inputs, targets
+
+    return Source(dim, rows, read)
+
+
+def held(
+    inputs: Float[Array, "sample input"], targets: Float[Array, " sample"], *, rows: int = 1024
+) -> Source:
+    """Rows that are held on the device, as a source.
+
+    Raises
+    ------
+    ValueError
+        For shapes that disagree, no rows, or entries that are not finite (unless traced).
+
+    Examples
+    --------
+    >>> source = held(jnp.ones((5, 2)), jnp.arange(5.0), rows=4)
+    >>> source.read(jnp.int32(1))[1].tolist()
+    [4.0, 0.0, 0.0, 0.0]
+    """
+    _check_rows(rows)
+    if inputs.ndim != 2 or targets.shape != inputs.shape[:1] or not len(targets):
+        raise ValueError(
+            f"inputs of shape {inputs.shape} and targets of shape {targets.shape} disagree; give "
+            "[samples, inputs] and [samples], with at least one sample"
+        )
+    if _is_known(inputs) and _is_known(targets):
+        is_finite = jnp.all(jnp.isfinite(inputs), axis=1) & jnp.isfinite(targets)
+        if not bool(jnp.all(is_finite)):
+            raise ValueError(f"row {int(jnp.argmin(is_finite))} is not finite; leave such rows out")
+    num_samples, dim = inputs.shape
+    padding = -num_samples % rows
+    all_inputs = jnp.pad(inputs.astype(jnp.float32), ((0, padding), (0, 0)))
+    all_targets = jnp.pad(targets.astype(jnp.float32), (0, padding))
+
+    def read(block: Int32[Array, ""]) -> tuple[Float[Array, "row input"], Float[Array, " row"]]:
+        first = block * rows
+        return (
+            jax.lax.dynamic_slice_in_dim(all_inputs, first, rows),
+            jax.lax.dynamic_slice_in_dim(all_targets, first, rows),
+        )
+
+    return Source(dim, rows, read, num_samples)
+
+
+def fold(source: Source, first: Integer, last: Integer, update: Update, state: State) -> State:
+    """`state` after every block that holds some of the rows `first`, ..., `last` - 1.
+
+    Parameters
+    ----------
+    source
+        The rows, in blocks.
+    first, last
+        May be traced: other numbers of rows compile nothing.
+    update
+        From a state, the inputs and targets of a block, and which of its rows are among those
+        wanted, to the next state. All other rows must not enter; they may be padding.
+    state
+        Any pytree of arrays.
+
+    Raises
+    ------
+    ValueError
+        For numbers, where they are known, that are negative, out of order, or beyond the source.
+
+    Examples
+    --------
+    >>> source = held(jnp.ones((5, 2)), jnp.arange(5.0), rows=2)
+    >>> def add(total, inputs, targets, is_used):
+    ...     return total + jnp.sum(jnp.where(is_used, targets, 0))
+    >>> float(fold(source, 1, 4, add, jnp.float32(0)))
+    6.0
+    """
+    check_range(source, first, last)
+    first, last = jnp.asarray(first, jnp.int32), jnp.asarray(last, jnp.int32)
+
+    def step(block: Int32[Array, ""], state: Any) -> Any:
+        rows = block * source.rows + jnp.arange(source.rows, dtype=jnp.int32)
+        return update(state, *source.read(block), (rows >= first) & (rows < last))
+
+    end = jnp.where(last > first, (last - 1) // source.rows + 1, first // source.rows)
+    return jax.lax.fori_loop(first // source.rows, end, step, state)
+
+
+def row_keys(key: Key[Array, ""], block: Int32[Array, ""], rows: int) -> Key[Array, " row"]:
+    """The keys of the rows of a block: `key` with the number of each row folded in.
+
+    Examples
+    --------
+    >>> again = row_keys(jax.random.key(0), jnp.int32(0), 4)[2]
+    >>> bool(row_keys(jax.random.key(0), jnp.int32(1), 2)[0] == again)
+    True
+    """
+    numbers = (block * rows + jnp.arange(rows, dtype=jnp.int32)).astype(jnp.uint32)
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+
+
+def check_range(source: Source, first: Integer, last: Integer) -> None:
+    """Raise unless `first` <= `last` are rows of the source, as far as they are known."""
+    known = [number for number in (first, last) if _is_known(number)]
+    if any(number < 0 for number in known) or (len(known) == 2 and first > last):
+        raise ValueError(f"{first=} and {last=} must be in order and not negative")
+    if source.num_samples is not None and any(number > source.num_samples for number in known):
+        raise ValueError(
+            f"{first=} to {last=} goes beyond the {source.num_samples} rows that are held"
+        )
+
+
+def _check_rows(rows: int) -> None:
+    if rows < 1:
+        raise ValueError(f"{rows=} of a block must be at least 1")
+
+
+def _is_known(value: Any) -> bool:
+    """Whether this is a value, and not a stand-in inside a function that is being compiled."""
+    return not isinstance(value, Tracer)
