@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Key
+from jaxtyping import Array, Bool, Float, Float64, Key
 
 # Columns that were normalised in float32 are off by some roundings of 6e-8 each; a mistake is not.
 _TOLERANCE = 1e-5
@@ -125,12 +125,17 @@ def given(array: ArrayLike) -> Float[Array, "input index"]:
 
     Examples
     --------
-    >>> given([0.6, 0.8]).shape
+    >>> given(np.array([0.6, 0.8])).shape
     (2, 1)
-    >>> given([1.0, 1.0])
+    >>> given(np.array([1.0, 1.0]))
     Traceback (most recent call last):
     ValueError: V is not orthonormal: V^T V differs from the identity by 1; take the Q of its QR
     """
+    return jnp.asarray(check_orthonormal(array), jnp.float32)
+
+
+def check_orthonormal(array: ArrayLike) -> Float64[np.ndarray, "input index"]:
+    """`array` in float64 with an axis for the directions; raises as `given`, which rounds it."""
     columns = np.asarray(array, np.float64)
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2 or not 1 <= columns.shape[1] <= columns.shape[0]:
@@ -147,7 +152,7 @@ def given(array: ArrayLike) -> Float[Array, "input index"]:
             f"V is not orthonormal: V^T V differs from the identity by {deviation:.3g}; take the Q "
             "of its QR"
         )
-    return jnp.asarray(columns, jnp.float32)
+    return columns
 
 
 def support(directions: Float[Array, "input index"]) -> Bool[Array, " input"]:
@@ -155,7 +160,7 @@ def support(directions: Float[Array, "input index"]) -> Bool[Array, " input"]:
 
     Examples
     --------
-    >>> support(given([0.6, 0.0, 0.8])).tolist()
+    >>> support(given(np.array([0.6, 0.0, 0.8]))).tolist()
     [True, False, True]
     """
     return jnp.any(directions != 0, axis=1)

@@ -115,7 +115,7 @@ class Link:
         return tensor
 
 
-def hermite(terms: Mapping[int | Index, float], *, name: str | None = None) -> Link:
+def hermite(terms: Mapping[int | Index, float | int], *, name: str | None = None) -> Link:
     """A link from its coefficients in the orthonormal Hermite basis, scaled to variance 1.
 
     Parameters
@@ -142,7 +142,7 @@ def hermite(terms: Mapping[int | Index, float], *, name: str | None = None) -> L
     return _scaled(_checked_terms(terms), name)
 
 
-def polynomial(powers: Mapping[int | Index, float], *, name: str | None = None) -> Link:
+def polynomial(powers: Mapping[int | Index, float | int], *, name: str | None = None) -> Link:
     """A link from the coefficients of its powers, as ``{2: 1.0, 0: -1.0}`` for z^2 - 1, scaled.
 
     Raises
@@ -249,7 +249,7 @@ def function(
     return Link(name, num_indices, _sorted(kept), beyond, tolerance, scaled)
 
 
-def _checked_terms(terms: Mapping[int | Index, float]) -> dict[Index, float]:
+def _checked_terms(terms: Mapping[int | Index, float | int]) -> dict[Index, float]:
     checked: dict[Index, float] = defaultdict(float)
     for given, coefficient in terms.items():
         index = given if isinstance(given, tuple) else (given,)
