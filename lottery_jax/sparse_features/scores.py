@@ -1,0 +1,118 @@
+"""The scores by which PruneNetwork chooses inputs, from one pass over a source of rows.
+
+The weights e_i of the shifted basis go in blocks, and the rows are read again for each block. So
+the memory is that of one block's sums, whatever the number of rows; in the last block's end stands
+e_d itself, whose gradient gives line 3 of the algorithm. After each of several numbers of rows the
+scores so far are taken, so that one pass answers for all of them.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int32, Key
+
+from lottery_jax.sparse_features import sums
+from lottery_jax.sparse_features.data import Source, fold
+from lottery_jax.sparse_features.memory import weights_at_once
+
+Integers = Sequence[int] | Int32[Array, "_"]
+
+
+class Scores(NamedTuple):
+    """What the gradients say of each input; the appended one comes last."""
+
+    even: Float[Array, "*batch coordinate"]  # line 4: squares of the M largest entries, summed
+    odd: Float[Array, "*batch coordinate"]  # line 5
+    first: Float[Array, "*batch coordinate"]  # line 3: absolute entries of the gradient at e_d
+    printed: Float[Array, "*batch coordinate"]  # line 3 with the sign that the main text prints
+
+
+def scores_at(
+    source: Source,
+    sizes: Integers,
+    key: Key[Array, ""],
+    *,
+    num_neurons: int,
+    kept: Integers,
+    shift: float | Float[Array, ""],
+    block: int | None = None,
+) -> Scores:
+    """Scores of the first rows of a source, for several numbers of rows and several M.
+
+    Parameters
+    ----------
+    source
+        The rows, n of them in all.
+    sizes
+        Numbers of rows, at least 1 and not decreasing; may be traced.
+    key
+        Of the biases and of the appended input. The first neurons do not depend on their number,
+        nor the first rows' noise on the number of rows.
+    num_neurons
+        m. Each stands for two mirrored neurons, whose gradients differ in sign alone.
+    kept
+        Values of M, the entries that count of each gradient; may be traced.
+    shift
+        c; may be traced.
+    block
+        Basis vectors at a time; by default what `memory.weights_at_once` allows.
+
+    Returns
+    -------
+    Scores
+        With leading axes [size, M].
+
+    Notes
+    -----
+    (d + 1)^2 additions for each row, and for each size some 70 passes over 2 m (d + 1)^2 numbers
+    for each M. Rows are read once for each block. Call it inside ``jax.jit``, which keeps what it
+    compiled; sizes, M and c can be arguments there.
+
+    Examples
+    --------
+    >>> from lottery_jax.core import keys
+    >>> from lottery_jax.sparse_features import data
+    >>> source = data.held(jnp.ones((8, 3)), jnp.arange(8.0))
+    >>> found = scores_at(source, [4, 8], keys.root(0), num_neurons=2, kept=[1], shift=0.5)
+    >>> found.even.shape
+    (2, 1, 4)
+    """
+    ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
+    dim, biases = source.dim, sums.draw_biases(key, num_neurons)
+    block = (
+        weights_at_once(dim, num_neurons=num_neurons, rows=source.rows) if block is None else block
+    )
+    block = min(block, dim + 1)
+    num_blocks = -(-(dim + 1) // block)
+    # The last block ends with e_d, repeated if need be.
+    numbers = jnp.minimum(jnp.arange(num_blocks * block, dtype=jnp.int32), dim)
+
+    def one_block(weights: Int32[Array, " weight"]) -> sums.Parts:
+        def step(
+            state: sums.Sums, rows: tuple[Int32[Array, ""], Int32[Array, ""]]
+        ) -> tuple[sums.Sums, sums.Parts]:
+            state = fold(source, *rows, sums.update, state)
+            return state, jax.lax.map(lambda some: sums.finish(state, some), choices)
+
+        none = sums.start(key, weights, dim=dim, biases=biases, shift=shift)
+        starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends[:-1]])
+        return jax.lax.scan(step, none, (starts, ends))[1]
+
+    parts = jax.lax.map(one_block, numbers.reshape(num_blocks, block))
+    return Scores(
+        even=_joined(parts.even, dim),
+        odd=_joined(parts.odd, dim),
+        first=parts.last_odd[-1],
+        printed=parts.last_even[-1],
+    )
+
+
+def _joined(
+    blocks: Float[Array, "block size choice weight"], dim: int
+) -> Float[Array, "size choice coordinate"]:
+    """Blocks of weights side by side, without the repeated last."""
+    num_blocks, sizes, choices, block = blocks.shape
+    joined = jnp.moveaxis(blocks, 0, 2).reshape(sizes, choices, num_blocks * block)
+    return joined[..., : dim + 1]
