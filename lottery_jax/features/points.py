@@ -1,0 +1,33 @@
+"""Measured shares on a figure: means with bars for their limits, and the chance level beside."""
+
+from collections.abc import Sequence
+from typing import Any
+
+
+def draw_shares(
+    ax: Any,
+    at: Sequence[float],
+    shares: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    *,
+    colour: str,
+    marker: str,
+    label: str,
+    line: str = "-",
+) -> None:
+    """A curve of shares, its points with bars from their lower to their upper limits."""
+    order = sorted(range(len(at)), key=lambda i: at[i])
+    for i in order:
+        ax.plot([at[i]] * 2, [lows[i], highs[i]], color=colour, lw=1)
+    x, y = [at[i] for i in order], [shares[i] for i in order]
+    ax.plot(x, y, line, color=colour, marker=marker, ms=4, lw=1, label=label)
+
+
+def draw_chance(
+    ax: Any, at: Sequence[float], levels: Sequence[float], *, colour: str, label: str | None = None
+) -> None:
+    """The expected recall of as many random coordinates as were kept, dotted."""
+    pairs = sorted(zip(at, levels, strict=True))
+    x, y = zip(*pairs, strict=True)
+    ax.plot(x, y, ":", color=colour, lw=1, label=label)
