@@ -182,14 +182,14 @@ def finish(sums: Sums, kept: Int32[Array, ""]) -> Parts:
     chosen = jnp.where(has_none, jnp.argmax(sums.biases), jnp.argmax(sums.biases >= 0))
     each = sums.bins.reshape(len(sums.weights), 2, len(sums.biases) + 1, -1)
 
-    def parts(bins: Float[Array, "sign bin coordinate"]) -> Float[Array, "part neuron coordinate"]:
+    def parts(bins: Float[Array, "sign bin coordinate"]) -> Float[Array, "neuron part coordinate"]:
         return _gradients(bins, is_positive) / sums.num_rows.astype(jnp.float32)
 
     def score(bins: Float[Array, "sign bin coordinate"]) -> Float[Array, " part"]:
-        return jnp.sum(largest_sum(parts(bins) ** 2, kept), axis=1)
+        return jnp.sum(largest_sum(jnp.moveaxis(parts(bins) ** 2, -1, 0), kept), axis=0)
 
     squares = jax.lax.map(score, each)
-    last = jnp.abs(parts(each[-1]))[:, jnp.argmax(order == chosen)]
+    last = jnp.abs(parts(each[-1]))[jnp.argmax(order == chosen)]
     return Parts(squares[:, 0], squares[:, 1], last[0], last[1])
 
 
@@ -217,13 +217,23 @@ def _bins_of(
 
 def _gradients(
     bins: Float[Array, "sign bin coordinate"], is_positive: Bool[Array, " neuron"]
-) -> Float[Array, "part neuron coordinate"]:
+) -> Float[Array, "neuron part coordinate"]:
     """Sums of y x f' for the even and the odd part, neurons by their levels."""
-    above, below = jnp.flip(jnp.cumsum(jnp.flip(bins, axis=1), axis=1), axis=1)
-    outside = (above[1:] + below[1:]) * jnp.float32(0.5)
-    even = (above[1:] - below[1:]) * jnp.float32(0.5)
-    odd = jnp.where(is_positive[:, None], (above[:1] + below[:1]) - outside, outside)
-    return jnp.stack([even, odd])
+
+    def add(
+        above: Float[Array, "sign coordinate"], bins: Float[Array, "sign coordinate"]
+    ) -> tuple[Float[Array, "sign coordinate"], Float[Array, "sign coordinate"]]:
+        return above + bins, above + bins
+
+    by_bin = jnp.swapaxes(bins, 0, 1)
+    none = jnp.zeros(by_bin.shape[1:], jnp.float32)
+    # A loop over the bins: on CPU five times faster than cumsum.
+    outermost, above = jax.lax.scan(add, none, by_bin[1:], reverse=True)
+    total = jnp.sum(outermost + by_bin[0], axis=0)
+    outside = (above[:, 0] + above[:, 1]) * jnp.float32(0.5)
+    even = (above[:, 0] - above[:, 1]) * jnp.float32(0.5)
+    odd = jnp.where(is_positive[:, None], total[None] - outside, outside)
+    return jnp.stack([even, odd], axis=1)
 
 
 def _mixture(

@@ -136,7 +136,7 @@ def test_largest(length):
     rng = np.random.default_rng(length)
     values = rng.choice([0, 1e-30, 0.5, 1, 3, 1e30], (20, length)).astype(np.float32)
     for kept in range(length + 2):
-        found = largest.largest_sum(jnp.asarray(values), jnp.int32(kept))
+        found = largest.largest_sum(jnp.asarray(values.T), jnp.int32(kept))
         wanted = np.sort(values.astype(np.float64), axis=1)[:, ::-1][:, :kept].sum(axis=1)
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-38)
         for row in values[:3]:
