@@ -155,10 +155,8 @@ def generated(
     return Source(dim, rows, read)
 
 
-def held(
-    inputs: Float[Array, "sample input"], targets: Float[Array, " sample"], *, rows: int = 1024
-) -> Source:
-    """Rows that are held on the device, as a source.
+def held(inputs: Float[Array, "..."], targets: Float[Array, "..."], *, rows: int = 1024) -> Source:
+    """Rows that are held on the device, [samples, inputs] and [samples], as a source.
 
     Raises
     ------

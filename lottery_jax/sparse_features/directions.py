@@ -166,7 +166,7 @@ def support(directions: Float[Array, "input index"]) -> Bool[Array, " input"]:
     return jnp.any(directions != 0, axis=1)
 
 
-def quasi_norm(directions: Float[Array, "input index"], q: float) -> float:
+def quasi_norm(directions: Float[Array, "input index"], q: float | int) -> float:
     """||V||_{2,q}; for q = 0, by convention, the number of rows that are not 0.
 
     Raises

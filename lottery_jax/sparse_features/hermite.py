@@ -122,7 +122,7 @@ def relu_coefficients(
     from scipy import special  # on first use: importing the package stays light
 
     density, mass = np.exp(-(biases**2) / 2) / math.sqrt(2 * math.pi), special.ndtr(biases)
-    rest = density * evaluate_host(-biases, max(max_degree - 2, 0))
+    rest = density * evaluate_host(np.asarray(-biases), max(max_degree - 2, 0))
     first = np.stack([biases * mass + density, mass])
     return np.moveaxis(np.concatenate([first, rest])[: max_degree + 1], 0, -1)
 

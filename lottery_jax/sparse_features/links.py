@@ -21,6 +21,7 @@ from jaxtyping import Array, Float, Float64
 from lottery_jax.sparse_features import hermite as polynomials
 
 Index = tuple[int, ...]
+Terms = Mapping[int, float | int] | Mapping[Index, float | int]
 Function = Callable[[Float[Array, "sample index"]], Float[Array, " sample"]]
 
 MAX_DEGREE = 20  # of a polynomial: beyond, float32 loses its values to cancellation
@@ -115,7 +116,7 @@ class Link:
         return tensor
 
 
-def hermite(terms: Mapping[int | Index, float | int], *, name: str | None = None) -> Link:
+def hermite(terms: Terms, *, name: str | None = None) -> Link:
     """A link from its coefficients in the orthonormal Hermite basis, scaled to variance 1.
 
     Parameters
@@ -142,7 +143,7 @@ def hermite(terms: Mapping[int | Index, float | int], *, name: str | None = None
     return _scaled(_checked_terms(terms), name)
 
 
-def polynomial(powers: Mapping[int | Index, float | int], *, name: str | None = None) -> Link:
+def polynomial(powers: Terms, *, name: str | None = None) -> Link:
     """A link from the coefficients of its powers, as ``{2: 1.0, 0: -1.0}`` for z^2 - 1, scaled.
 
     Raises
@@ -244,12 +245,12 @@ def function(
     def scaled(z: Float[Array, "sample index"]) -> Float[Array, " sample"]:
         return call(z) * jnp.float32(scale)
 
-    beyond = 1 - sum(value**2 for value in kept.values())
+    beyond = 1.0 - sum(value**2 for value in kept.values())
     beyond = beyond if beyond > tolerance else 0.0
     return Link(name, num_indices, _sorted(kept), beyond, tolerance, scaled)
 
 
-def _checked_terms(terms: Mapping[int | Index, float | int]) -> dict[Index, float]:
+def _checked_terms(terms: Terms) -> dict[Index, float]:
     checked: dict[Index, float] = defaultdict(float)
     for given, coefficient in terms.items():
         index = given if isinstance(given, tuple) else (given,)
@@ -294,7 +295,7 @@ def _formula(terms: tuple[tuple[Index, float], ...]) -> str:
         if len(index) == 1:
             basis = basis.removesuffix("(z1)")
         parts.append(basis if value == 1 else f"{value:.3g} {basis}")
-    return " + ".join(parts)
+    return " + ".join(parts).replace("+ -", "- ")
 
 
 def _root(index: Index) -> float:

@@ -83,7 +83,7 @@ def gradient(
     lengths = np.linalg.norm(weights, axis=-1)
     if not np.all(lengths > 0):
         raise ValueError("a weight is 0; a unit without direction has no gradient to rank")
-    units, biases = weights / lengths[..., None], biases / lengths
+    units, biases = weights / lengths[..., None], np.asarray(biases / lengths)
     gamma = hermite.relu_coefficients(biases, link.degree + 2)
     hidden = units @ columns
     along_directions, along_weight = np.zeros_like(hidden), np.zeros_like(biases)
