@@ -7,23 +7,17 @@ signs as in its appendix. The main text's exchange the two parts, which changes 
 and 5 taken together, but line 3: there the gradient's mean vanishes for every link.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
-import numpy as np
-from jax.core import Tracer
-from jaxtyping import Array, Bool, Float, Int32, Key
+from jaxtyping import Array, Bool, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features.data import Source
+from lottery_jax.sparse_features import checks, data
+from lottery_jax.sparse_features.checks import Integer, Number
 from lottery_jax.sparse_features.largest import largest
 from lottery_jax.sparse_features.memory import check_memory
 from lottery_jax.sparse_features.scores import Scores, scores_at
-
-CONVENTIONS = ("appendix", "main_text")
-
-Integer = int | np.integer | Int32[Array, ""]
-Number = float | Float[Array, ""]
 
 
 class Pruned(NamedTuple):
@@ -35,7 +29,7 @@ class Pruned(NamedTuple):
 
 
 def prune_network(
-    source: Source,
+    source: data.Source,
     num_samples: Integer,
     key: Key[Array, ""],
     *,
@@ -83,17 +77,22 @@ def prune_network(
     Examples
     --------
     >>> import jax
-    >>> from lottery_jax.sparse_features import data, directions, links
-    >>> V = directions.flat(keys.root(0), 30, 3)
-    >>> model = data.Model(links.hermite({2: 1.0}))
-    >>> source = data.generated(model, V, keys.root(1))
-    >>> pruned = prune_network(source, 6000, keys.root(2), num_neurons=16, kept=3, shift=0.5)
-    >>> bool(jnp.all(pruned.kept[directions.support(V)]))
+    >>> inputs = jax.random.normal(keys.root(0), (500, 4))
+    >>> targets = inputs[:, 1] ** 2 - 1
+    >>> @jax.jit
+    ... def chosen(inputs, targets, num_samples):
+    ...     source = data.held(inputs, targets)
+    ...     key = keys.root(1)
+    ...     return prune_network(source, num_samples, key, num_neurons=8, kept=1, shift=0.5)
+    >>> bool(chosen(inputs, targets, 500).kept[1])
     True
     """
-    check_settings(source, num_samples, num_neurons=num_neurons, kept=kept, shift=shift)
-    check_convention(convention)
     keys.check_key(key)
+    checks.check_sizes(source, [num_samples])
+    checks.check_neurons(num_neurons)
+    checks.check_kept(kept, source.dim)
+    checks.check_shift(shift)
+    checks.check_convention(convention)
     block = check_memory(source, num_neurons=num_neurons, limit=memory_limit)
     found = scores_at(
         source,
@@ -105,7 +104,7 @@ def prune_network(
         block=block,
     )
     scores = Scores(*(each[0, 0] for each in found))
-    _check_finite(scores)
+    checks.check_finite(scores.even)
     chosen = select(scores, kept=kept, convention=convention)
     return Pruned(chosen[:-1], chosen[-1], scores)
 
@@ -134,58 +133,8 @@ def select(
     >>> select(scores, kept=1).tolist()
     [True, True, True]
     """
-    check_convention(convention)
-    check_kept(kept, scores.even.shape[-1] - 1)
+    checks.check_convention(convention)
+    checks.check_kept(kept, scores.even.shape[-1] - 1)
     first = scores.first if convention == "appendix" else scores.printed
     some = jnp.asarray(kept, jnp.int32)
     return largest(first, some) | largest(scores.even, some) | largest(scores.odd, some)
-
-
-def check_settings(
-    source: Source, num_samples: Integer, *, num_neurons: int, kept: Integer, shift: Number
-) -> None:
-    """Raise for settings out of range, as far as they are known before the program runs."""
-    check_samples(source, num_samples)
-    check_kept(kept, source.dim)
-    if num_neurons < 1:
-        raise ValueError(f"{num_neurons=} must be at least 1")
-    if is_known(shift) and not 0 < shift < 1:
-        raise ValueError(f"the shift c={float(shift):g} must be between 0 and 1, as 0.5 is")
-
-
-def check_samples(source: Source, num_samples: Integer) -> None:
-    """Raise unless the source has so many rows, at least one."""
-    if not is_known(num_samples):
-        return
-    if num_samples < 1:
-        raise ValueError(f"num_samples={int(num_samples)} must be at least 1")
-    if source.num_samples is not None and num_samples > source.num_samples:
-        raise ValueError(
-            f"num_samples={int(num_samples)}, but the source holds {source.num_samples} rows; "
-            "take at most those"
-        )
-
-
-def check_kept(kept: Integer, dim: int) -> None:
-    """Raise unless 1 <= M <= d."""
-    if is_known(kept) and not 1 <= kept <= dim:
-        raise ValueError(f"M: kept={int(kept)} must be from 1 to the {dim} inputs that there are")
-
-
-def check_convention(convention: str) -> None:
-    """Raise for an unknown one."""
-    if convention not in CONVENTIONS:
-        raise ValueError(f"{convention=} is unknown; choose {' or '.join(CONVENTIONS)}")
-
-
-def is_known(value: Any) -> bool:
-    """Whether this is a value, not one that a function being compiled stands for."""
-    return not isinstance(value, Tracer)
-
-
-def _check_finite(scores: Scores) -> None:
-    if is_known(scores.even) and not bool(jnp.all(jnp.isfinite(scores.even))):
-        raise ValueError(
-            "the scores are not finite: rows or targets are not, or their products overflow; "
-            "look for them in the source"
-        )

@@ -6,18 +6,16 @@ e_d itself, whose gradient gives line 3 of the algorithm. After each of several 
 scores so far are taken, so that one pass answers for all of them.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, Key
 
-from lottery_jax.sparse_features import sums
+from lottery_jax.sparse_features import checks, sums
+from lottery_jax.sparse_features.checks import Integers, Number
 from lottery_jax.sparse_features.data import Source, fold
 from lottery_jax.sparse_features.memory import weights_at_once
-
-Integers = Sequence[int] | Int32[Array, "_"]
 
 
 class Scores(NamedTuple):
@@ -36,7 +34,7 @@ def scores_at(
     *,
     num_neurons: int,
     kept: Integers,
-    shift: float | Float[Array, ""],
+    shift: Number,
     block: int | None = None,
 ) -> Scores:
     """Scores of the first rows of a source, for several numbers of rows and several M.
@@ -55,7 +53,7 @@ def scores_at(
     kept
         Values of M, the entries that count of each gradient; may be traced.
     shift
-        c; may be traced.
+        c, above 0; 1 for the basis without a shift. May be traced.
     block
         Basis vectors at a time; by default what `memory.weights_at_once` allows.
 
@@ -79,6 +77,9 @@ def scores_at(
     >>> found.even.shape
     (2, 1, 4)
     """
+    checks.check_sizes(source, sizes)
+    checks.check_neurons(num_neurons)
+    checks.check_kept(kept, source.dim)
     ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
     dim, biases = source.dim, sums.draw_biases(key, num_neurons)
     block = (

@@ -1,0 +1,89 @@
+"""Every other way to choose inputs, against plain NumPy in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lottery_jax.core import keys
+from lottery_jax.sparse_features import baselines, data, directions, prune, sums
+from lottery_jax.sparse_features.scores import Scores
+from tests.oracles import prune_network
+from tests.sparse_features.test_scores import DIM, NEURONS, draw, noise_of
+
+SIZES = (9, 40)
+
+
+def network(key):
+    """Weights and biases, drawn from their addresses one by one."""
+    stream = jax.random.fold_in(key, 2)
+    rows = [jax.random.normal(jax.random.fold_in(stream, j), (DIM,)) for j in range(NEURONS)]
+    weights = np.array(rows, np.float64)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    return weights, np.asarray(sums.draw_biases(key, NEURONS), np.float64)
+
+
+def assert_close(found, wanted):
+    """Within float32: means of 40 terms below 100."""
+    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_gradients_at_start(seed):
+    """Norms and SNIP, from one gradient per row and neuron."""
+    inputs, targets = draw(seed)
+    key = keys.root(seed)
+    weights, biases = network(key)
+    source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=16)
+    norms = baselines.gradient_norms(source, SIZES, key, num_neurons=NEURONS)
+    snip = baselines.snip(source, SIZES, key, num_neurons=NEURONS)
+    plain = baselines.first_order(source, SIZES)
+    for i, size in enumerate(SIZES):
+        gradients = np.zeros((NEURONS, DIM))
+        for j in range(NEURONS):
+            for row, target in zip(inputs[:size], targets[:size], strict=True):
+                is_on = weights[j] @ row.astype(np.float64) + biases[j] > 0
+                gradients[j] -= target * row * is_on / size
+        assert_close(norms[i], np.linalg.norm(gradients, axis=0))
+        assert_close(snip[i], np.abs(gradients * weights).sum(axis=0))
+        means = np.abs(np.mean(targets[:size, None] * inputs[:size].astype(np.float64), axis=0))
+        assert_close(plain[i], means)
+
+
+def test_unshifted():
+    """PruneNetwork's loops at c = 1."""
+    inputs, targets = draw(7)
+    key = keys.root(7)
+    source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=16)
+    found = baselines.unshifted(source, SIZES, key, num_neurons=NEURONS, kept=[2])
+    biases = np.asarray(sums.draw_biases(key, NEURONS))
+    for i, size in enumerate(SIZES):
+        wanted = prune_network.prune(
+            inputs[:size], targets[:size], noise_of(key, size), biases, shift=1.0, kept=2
+        )
+        assert_close(found.even[i, 0], wanted.even)
+        assert_close(found.odd[i, 0], wanted.odd)
+        chosen = prune.select(Scores(*(each[i, 0] for each in found)), kept=2)
+        assert set(np.flatnonzero(chosen)) == wanted.kept
+
+
+def test_random_and_oracle():
+    """Random sets are nested, and every input is as likely; the oracle knows the support."""
+    scores = baselines.random(keys.root(0), 30)
+    sets = [baselines.keep(scores, kept) for kept in (3, 10, 30)]
+    assert [int(jnp.sum(some)) for some in sets] == [3, 10, 30]
+    assert bool(jnp.all(~sets[0] | sets[1]))
+    hidden = directions.flat(keys.root(1), 30, 4)
+    assert bool(jnp.all(baselines.keep(baselines.oracle(hidden), 4) == directions.support(hidden)))
+
+
+def test_wrong_settings():
+    source = data.held(jnp.ones((5, 3)), jnp.ones(5))
+    with pytest.raises(ValueError, match="must not decrease"):
+        baselines.first_order(source, [3, 2])
+    with pytest.raises(ValueError, match="6 samples are asked for"):
+        baselines.snip(source, [6], keys.root(0), num_neurons=2)
+    with pytest.raises(ValueError, match="num_neurons=0"):
+        baselines.gradient_norms(source, [3], keys.root(0), num_neurons=0)
+    with pytest.raises(ValueError, match="must be from 1 to d, here 3"):
+        baselines.keep(jnp.ones(3), 4)

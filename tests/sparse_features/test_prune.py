@@ -1,0 +1,128 @@
+"""The sets that PruneNetwork keeps: those of the definition, of known cases; and wrong settings."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lottery_jax.core import keys
+from lottery_jax.sparse_features import baselines, data, directions, links, prune, sums
+from lottery_jax.sparse_features.scores import Scores
+from tests.oracles import prune_network as oracle
+from tests.sparse_features.test_scores import DIM, NEURONS, draw, noise_of
+
+
+@jax.jit
+def both(inputs, targets, num_samples, key, kept, shift):
+    source = data.held(inputs, targets, rows=16)
+    pruned = prune.prune_network(
+        source, num_samples, key, num_neurons=NEURONS, kept=kept, shift=shift
+    )
+    return pruned, prune.select(pruned.scores, kept=kept, convention="main_text")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_oracle(seed):
+    """The same sets in both conventions; the seeds have no scores that rounding could exchange."""
+    rng = np.random.default_rng(100 + seed)
+    inputs, targets = draw(seed)
+    size, kept = int(rng.integers(1, len(inputs) + 1)), int(rng.integers(1, DIM + 1))
+    shift, key = float(np.float32(rng.uniform(0.05, 0.95))), keys.root(seed)
+    rows = jnp.asarray(inputs), jnp.asarray(targets)
+    numbers = jnp.int32(size), key, jnp.int32(kept), jnp.float32(shift)
+    pruned, swapped = both(*rows, *numbers)
+    biases = np.asarray(sums.draw_biases(key, NEURONS))
+    for convention, found in (
+        ("appendix", [*pruned.kept.tolist(), bool(pruned.keeps_noise)]),
+        ("main_text", swapped.tolist()),
+    ):
+        wanted = oracle.prune(
+            inputs[:size],
+            targets[:size],
+            noise_of(key, size),
+            biases,
+            shift=shift,
+            kept=kept,
+            convention=convention,
+        )
+        assert set(np.flatnonzero(found)) == wanted.kept
+
+
+def recalls(exponent, seeds=3):
+    """Shares of a support of 3 of 24 inputs that the 3 largest of each kind of scores find."""
+    dim, size = 24, 3
+
+    @jax.jit
+    def found(key):
+        hidden = directions.flat(jax.random.fold_in(key, 0), dim, size)
+        model = data.Model(links.hermite({exponent: 1.0}))
+        source = data.generated(model, hidden, jax.random.fold_in(key, 1), rows=512)
+        noise = jax.random.fold_in(key, 2)
+        scores = prune.prune_network(
+            source, 6000, noise, num_neurons=8, kept=size, shift=0.5
+        ).scores
+        chosen = Scores(*(baselines.keep(line[:-1], size) for line in scores))
+        support = directions.support(hidden)
+        return jax.tree.map(lambda line: jnp.sum(line & support, dtype=jnp.int32), chosen)
+
+    each = [found(keys.root(seed)) for seed in range(seeds)]
+    return Scores(*np.array(each).T / size)
+
+
+def test_lines():
+    """Each line finds the exponents that it is there for; the printed line 3 finds none."""
+    first, second = recalls(1), recalls(2)
+    assert np.all(first.first == 1)
+    assert np.all(second.even == 1)
+    assert np.all(first.printed < 1)
+    assert np.all(second.first < 1)
+
+
+def test_select():
+    """Lines 3, 4 and 5, ties to the lower number, and line 3 of the main text."""
+    parts = ([5.0, 5, 1, 0, 0], [0.0, 0, 0, 2, 1], [0.0, 0, 3, 0, 0], [0.0, 0, 0, 0, 4])
+    scores = Scores(*map(jnp.array, parts))
+    assert prune.select(scores, kept=1).tolist() == [True, False, True, True, False]
+    printed = prune.select(scores, kept=1, convention="main_text")
+    assert printed.tolist() == [True, False, False, True, True]
+    assert prune.select(scores, kept=2).tolist() == [True, True, True, True, True]
+
+
+GOOD = {"num_samples": 4, "num_neurons": 2, "kept": 1, "shift": 0.5}
+WRONG = [
+    ({"kept": 4}, "M: kept=4 must be from 1 to d, here 3"),
+    ({"kept": 0}, "M: kept=0"),
+    ({"shift": 0.0}, "c: shift=0 must be above 0 and below 1"),
+    ({"shift": 1.0}, "c: shift=1 "),
+    ({"shift": float("nan")}, "c: shift=nan"),
+    ({"num_neurons": 0}, "num_neurons=0 must be at least 1"),
+    ({"num_samples": 0}, "must be at least 1"),
+    ({"num_samples": 6}, "6 samples are asked for, but the source holds 5; take at most those"),
+    ({"convention": "other"}, "convention='other' is unknown; choose appendix or main_text"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "message"), WRONG)
+def test_wrong_settings(wrong, message, monkeypatch):
+    """Said before anything runs."""
+    monkeypatch.setattr(prune, "scores_at", lambda *_, **__: pytest.fail("it ran"))
+    source = data.held(jnp.ones((5, 3)), jnp.ones(5))
+    arguments = GOOD | wrong
+    with pytest.raises(ValueError, match=message):
+        prune.prune_network(source, arguments.pop("num_samples"), keys.root(0), **arguments)
+
+
+def test_too_little_memory():
+    source = data.held(jnp.ones((5, 3)), jnp.ones(5))
+    arguments = {key: value for key, value in GOOD.items() if key != "num_samples"}
+    with pytest.raises(MemoryError, match="of which 1,000 are allowed; blocks of 64 rows would"):
+        prune.prune_network(source, 4, keys.root(0), memory_limit=1000, **arguments)
+
+
+def test_not_finite():
+    """A held source refuses them; one of the caller's own is found out by its scores."""
+    with pytest.raises(ValueError, match="row 2 is not finite"):
+        data.held(jnp.ones((5, 3)).at[2, 1].set(jnp.nan), jnp.ones(5))
+    bad = data.Source(3, 4, lambda number: (jnp.full((4, 3), jnp.inf), jnp.ones(4)))
+    with pytest.raises(ValueError, match="the scores are not finite"):
+        prune.prune_network(bad, 4, keys.root(0), num_neurons=2, kept=1, shift=0.5)
