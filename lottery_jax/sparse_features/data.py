@@ -16,7 +16,7 @@ from jax.core import Tracer
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features.links import Link
+from lottery_jax.sparse_features.link import Link
 
 State = TypeVar("State")
 Integer = int | np.integer | Int32[Array, ""]

@@ -1,28 +1,25 @@
-"""Links: the function of a few hidden features V^T x that a target is.
+"""Links from their Hermite terms, from their powers, or from any function, at variance 1.
 
-A link is kept with its Hermite terms: for a multi-index (a_1, ..., a_r) the coefficient of the
-product of He_{a_i}(z_i) / sqrt(a_i!), an orthonormal basis for standard normal z. Every link here
-has mean 0 and is scaled to variance 1, so that the squares of its coefficients are shares of the
-target's variance. The lowest degree with a term is the information exponent k*: one gradient step
-needs about d^k* samples to see the link in d dimensions (arXiv 2406.08658, section 2).
+A mean that is not 0 is an error: the paper's targets have none, and no scale can mend it. Terms of
+a function are found by quadrature, and those within its errors are left out: a link of |z| has no
+terms of odd degree, and not some of the size of rounding.
 """
 
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float
 
 from lottery_jax.sparse_features import hermite as polynomials
+from lottery_jax.sparse_features.link import Function, Index, Link, basis_norm
 
-Index = tuple[int, ...]
 Terms = Mapping[int, float | int] | Mapping[Index, float | int]
-Function = Callable[[Float[Array, "sample index"]], Float[Array, " sample"]]
 
 MAX_DEGREE = 20  # of a polynomial: beyond, float32 loses its values to cancellation
 MAX_INDICES = 3  # of a callable, whose terms come from a product of one-dimensional rules
@@ -31,89 +28,6 @@ _ROUNDING = 2.0**-40  # of sums of a few float64 products, relative to their mag
 # Values of a callable come in float32, with a few roundings of 2^-24 each.
 _VALUE_ROUNDING = 2.0**-18
 _ROUGHEST = 1e-3  # a change of the quadrature beyond which its terms mean little
-
-
-@dataclass(frozen=True)
-class Link:
-    """A function of `num_indices` standard normal variables with mean 0 and variance 1."""
-
-    name: str
-    num_indices: int  # r
-    terms: tuple[tuple[Index, float], ...]  # by degree; those not 0, in the orthonormal basis
-    mass_beyond: float = 0.0  # share of the variance that the terms leave out; 0 for a polynomial
-    tolerance: float = (
-        0.0  # terms of a callable up to this size are within its errors, and left out
-    )
-    function: Function | None = None  # what is evaluated, if not the terms
-
-    def evaluate(self, z: Float[Array, "sample index"]) -> Float[Array, " sample"]:
-        """The values at the rows of `z`; traceable, in float32."""
-        if self.function is not None:
-            return self.function(z)
-        table = polynomials.evaluate(z, self.degree)
-        total = jnp.zeros(z.shape[0], jnp.float32)
-        for index, coefficient in self.terms:
-            factors = [table[degree, :, i] for i, degree in enumerate(index) if degree]
-            total += jnp.float32(coefficient / _root(index)) * math.prod(
-                factors[1:], start=factors[0]
-            )
-        return total
-
-    @property
-    def degree(self) -> int:
-        """The highest degree among the terms."""
-        return max((sum(index) for index, _ in self.terms), default=0)
-
-    @property
-    def information_exponent(self) -> int:
-        """k*, the lowest degree with a term.
-
-        Raises
-        ------
-        ValueError
-            For a callable without a term up to the degree that was searched.
-
-        Examples
-        --------
-        >>> hermite({(2, 0): 1, (0, 2): 1}).information_exponent
-        2
-        """
-        if not self.terms:
-            raise ValueError(
-                f"{self.name} has no term above {self.tolerance:.1e} up to the degree searched; "
-                "raise max_degree of links.function"
-            )
-        return min(sum(index) for index, _ in self.terms)
-
-    def tensor(self, degree: int) -> Float64[np.ndarray, "..."]:
-        """T_k for k = `degree`: the mean of the k-th derivative, a symmetric tensor of k axes.
-
-        Its entry at (i_1, ..., i_k) is c sqrt(a!) for the term c of the multi-index a that counts
-        how often each i appears. For r = 1 it is gamma_k.
-
-        Raises
-        ------
-        ValueError
-            For a negative degree, or one beyond the terms of a link that has more than its terms.
-
-        Examples
-        --------
-        >>> hermite({(2, 0): 1, (0, 2): 1}).tensor(2).round(6).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
-        """
-        if degree < 0:
-            raise ValueError(f"{degree=} must not be negative")
-        if self.mass_beyond and degree > self.degree:
-            raise ValueError(
-                f"{degree=} is beyond the terms of {self.name}, known up to {self.degree}; raise "
-                "max_degree of links.function"
-            )
-        known = dict(self.terms)
-        tensor = np.zeros((self.num_indices,) * degree)
-        for place in itertools.product(range(self.num_indices), repeat=degree):
-            index = tuple(place.count(i) for i in range(self.num_indices))
-            tensor[place] = known.get(index, 0.0) * _root(index)
-        return tensor
 
 
 def hermite(terms: Terms, *, name: str | None = None) -> Link:
@@ -164,7 +78,7 @@ def polynomial(powers: Terms, *, name: str | None = None) -> Link:
     for powers_of, coefficient in _checked_terms(powers).items():
         for expansion in itertools.product(*map(_monomial, powers_of)):
             index = tuple(degree for degree, _ in expansion)
-            part = coefficient * math.prod(each for _, each in expansion) * _root(index)
+            part = coefficient * math.prod(each for _, each in expansion) * basis_norm(index)
             terms[index] += part
             magnitudes[index] += abs(part)
     kept = {
@@ -187,7 +101,7 @@ def function(
     ----------
     call
         Traceable, from float32 [sample, index] to float32 [sample], with mean 0 for standard
-        normal z; a module-level function, if links are to compare equal.
+        normal z. Links of one function are equal.
     num_indices
         r, 1 to 3.
     name
@@ -240,14 +154,9 @@ def function(
         for index in itertools.product(range(max_degree + 1), repeat=num_indices)
         if 1 <= sum(index) <= max_degree and abs(terms[index]) > tolerance * deviation
     }
-    scale = 1 / deviation
-
-    def scaled(z: Float[Array, "sample index"]) -> Float[Array, " sample"]:
-        return call(z) * jnp.float32(scale)
-
     beyond = 1.0 - sum(value**2 for value in kept.values())
     beyond = beyond if beyond > tolerance else 0.0
-    return Link(name, num_indices, _sorted(kept), beyond, tolerance, scaled)
+    return Link(name, num_indices, _sorted(kept), beyond, tolerance, _Scaled(call, 1 / deviation))
 
 
 def _checked_terms(terms: Terms) -> dict[Index, float]:
@@ -298,11 +207,6 @@ def _formula(terms: tuple[tuple[Index, float], ...]) -> str:
     return " + ".join(parts).replace("+ -", "- ")
 
 
-def _root(index: Index) -> float:
-    """sqrt(a!), the norm of the product of He_{a_i}."""
-    return math.sqrt(math.prod(map(math.factorial, index)))
-
-
 def _monomial(power: int) -> list[tuple[int, float]]:
     """t^power as a sum of He_k: degrees and coefficients."""
     return [
@@ -312,6 +216,17 @@ def _monomial(power: int) -> list[tuple[int, float]]:
         )
         for j in range(power // 2 + 1)
     ]
+
+
+@dataclass(frozen=True)
+class _Scaled:
+    """A callable of variance 1: equal to another of the same function, as a closure is not."""
+
+    call: Function
+    factor: float
+
+    def __call__(self, z: Float[Array, "sample index"]) -> Float[Array, " sample"]:
+        return self.call(z) * jnp.float32(self.factor)
 
 
 def _quadrature(call, name, num_indices, max_degree, kinks, nodes_per_piece):

@@ -12,8 +12,6 @@ over |a| = k). The even part of the activation, (relu(t + b) + relu(-t + b)) / 2
 coefficients of even degree only and sees the even degrees of the link; the odd part sees the odd.
 """
 
-import math
-
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float64
@@ -21,7 +19,7 @@ from jaxtyping import Float64
 from lottery_jax.sparse_features import hermite
 from lottery_jax.sparse_features.directions import check_orthonormal
 from lottery_jax.sparse_features.hermite import Part
-from lottery_jax.sparse_features.links import Link
+from lottery_jax.sparse_features.link import Link, basis_norm
 
 
 def gradient(
@@ -91,7 +89,7 @@ def gradient(
         degree = sum(index)
         if part != "all" and (degree % 2 == 0) != (part == "even"):
             continue
-        scale = coefficient / math.sqrt(math.prod(map(math.factorial, index)))
+        scale = coefficient / basis_norm(index)
         along_weight += gamma[..., degree + 2] * scale * _power(hidden, index)
         for i, power in enumerate(index):
             if power:

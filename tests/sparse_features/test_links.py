@@ -62,6 +62,8 @@ def test_polynomials_by_powers():
     # E x^4 y y = 3 takes away the linear term to the last digit.
     assert link.information_exponent == 2
     assert (0, 1) not in dict(link.terms)
+    # 0.1 times 3 is not 0.3 in float64, and what is left is no term.
+    assert links.polynomial({3: 0.1, 1: -0.3}).terms == (((3,), 1.0),)
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,16 @@ def test_a_link_is_a_static_part_of_compiled_code():
     evaluate(jnp.ones((3, 1), jnp.float32))
     evaluate(jnp.zeros((3, 1), jnp.float32))
     assert len(traces) == 1
+
+
+def test_links_of_one_function_are_equal():
+    def cubic(z):
+        return z[:, 0] ** 3
+
+    first, again = links.function(cubic), links.function(cubic)
+    assert first == again
+    assert hash(first) == hash(again)
+    assert first != links.function(lambda z: z[:, 0] ** 3)
 
 
 @pytest.mark.parametrize(
