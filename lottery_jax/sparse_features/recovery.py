@@ -35,6 +35,7 @@ MASS_UNIT = 4096  # ||V_J||_F^2 / r is counted in parts of this size
 LAWS = ("flat", "power_law", "dense", "coordinates")
 BIASES = ("normal", "zero")
 CONVENTIONS = ("appendix", "main_text")
+LINES = ("first", "even", "odd")  # lines 3, 4 and 5 of the algorithm
 _DATA, _DIRECTIONS, _NETWORK = 0, 1, 2  # streams of a draw
 
 
@@ -125,7 +126,8 @@ def recovery(
     parameters = {"shift": float(shift)}
     parameters |= {f"size{i}": size for i, size in enumerate(sizes)}
     parameters |= {f"kept{i}": each for i, each in enumerate(kept)}
-    draw = _Draw(dim, support_size, model, num_neurons, convention, law, float(power), biases)
+    parameters["is_main_text"] = int(convention == "main_text")
+    draw = _Draw(dim, support_size, model, num_neurons, law, float(power), biases)
     additions = sizes[-1] * (dim + 1.0) ** 2
     passes = 140.0 * len(sizes) * len(kept) * num_neurons * (dim + 1) ** 2
     return Experiment(
@@ -147,7 +149,6 @@ class _Draw(NamedTuple):
     support_size: int
     model: data.Model
     num_neurons: int
-    convention: str
     law: str
     power: float
     biases: str
@@ -173,7 +174,9 @@ def _count(draw: _Draw, num_sizes: int, num_kept: int):
         masses = jnp.sum(hidden**2, axis=1) / hidden.shape[1]
 
         def at_size(scores: Scores) -> dict[str, Int32[Array, "..."]]:
-            return jax.vmap(functools.partial(_tally, draw.convention, masses))(scores, kept)
+            return jax.vmap(functools.partial(_tally, parameters["is_main_text"], masses))(
+                scores, kept
+            )
 
         return jax.vmap(at_size)(scores)
 
@@ -213,11 +216,14 @@ def _scores_without_biases(
 
 
 def _tally(
-    convention: str, masses: Float[Array, " input"], scores: Scores, kept: Int32[Array, ""]
+    is_main_text: Int32[Array, ""],
+    masses: Float[Array, " input"],
+    scores: Scores,
+    kept: Int32[Array, ""],
 ) -> dict[str, Int32[Array, ""]]:
     """The counts of one draw at one number of rows and one M."""
     is_support = masses > 0
-    lines = _lines(convention, scores, kept)
+    lines = _lines(is_main_text, scores, kept)
     mask = lines["first"] | lines["even"] | lines["odd"]
     found = _number(mask & is_support)
     mass = jnp.round(MASS_UNIT * jnp.sum(jnp.where(mask, masses, jnp.zeros_like(masses))))
@@ -234,13 +240,15 @@ def _tally(
 
 
 def _lines(
-    convention: str, scores: Scores, kept: Int32[Array, ""]
+    is_main_text: Int32[Array, ""], scores: Scores, kept: Int32[Array, ""]
 ) -> dict[str, Bool[Array, " input"]]:
     """What lines 3, 4 and 5 keep, without the appended input."""
-    chosen = {"first": scores.first, "even": scores.even, "odd": scores.odd}
-    if convention == "main_text":
-        chosen = {"first": scores.printed, "even": scores.odd, "odd": scores.even}
-    return {name: largest(each, kept)[:-1] for name, each in chosen.items()}
+    as_meant = (scores.first, scores.even, scores.odd)
+    as_printed = (scores.printed, scores.odd, scores.even)
+    return {
+        name: largest(jnp.where(is_main_text == 1, printed, meant), kept)[:-1]
+        for name, meant, printed in zip(LINES, as_meant, as_printed, strict=True)
+    }
 
 
 def _number(mask: Bool[Array, " input"]) -> Int32[Array, ""]:

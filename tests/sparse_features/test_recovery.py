@@ -63,7 +63,9 @@ def test_the_printed_sign_exchanges_the_parts():
         ("appendix", {"even": 0, "odd": 1, "first": 2}),
         ("main_text", {"even": 1, "odd": 0, "first": 3}),
     ):
-        lines = recovery._lines(convention, scores, jax.numpy.int32(1))
+        experiment = recovery.recovery(**TINY, convention=convention)
+        is_main_text = jax.numpy.int32(experiment.scalars()["is_main_text"])
+        lines = recovery._lines(is_main_text, scores, jax.numpy.int32(1))
         assert {name: int(np.argmax(each)) for name, each in lines.items()} == expected
         assert all(each.shape == (5,) for each in lines.values())  # without the appended input
 
@@ -84,7 +86,7 @@ def test_directions_of_every_law():
         ("coordinates", 2, pair),
         ("power_law", 4, SQUARE),
     ):
-        draw = recovery._Draw(12, size, data.Model(link), 1, "appendix", law, 0.0, "normal")
+        draw = recovery._Draw(12, size, data.Model(link), 1, law, 0.0, "normal")
         hidden = np.asarray(recovery._directions(root(1), draw), np.float64)
         np.testing.assert_allclose(hidden.T @ hidden, np.eye(link.num_indices), atol=1e-6)
         assert np.count_nonzero(np.any(hidden, axis=1)) == size

@@ -1,0 +1,127 @@
+"""The study of recall: rows that follow from counts, and a reading that other rows would change."""
+
+import jax
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from lottery_jax.core import make_mesh, root
+from lottery_jax.features import recall, recall_report, recall_rows
+from lottery_jax.montecarlo import Store
+from lottery_jax.study import Study
+
+SMALL = recall.Setup(
+    (recall.Curve(2, 16, 0.5, (2.0, 100.0), 4), recall.Curve(2, 16, 0.8, (8.0, 100.0), 4)), 3
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return Store(tmp_path_factory.mktemp("recall") / "recall.jsonl")
+
+
+@pytest.fixture(scope="module")
+def rows(store):
+    mesh = make_mesh(jax.devices()[:2])
+    return recall.measure(SMALL, key=root(0), store=store, mesh=mesh, progress=False)
+
+
+def test_rows(rows):
+    assert isinstance(recall, Study)
+    assert [(row.shift, row.size) for row in rows] == [
+        *((0.5, 32), (0.5, 1600)),
+        *((0.8, 128), (0.8, 1600)),
+    ]
+    for row in rows:
+        assert row.support_size == 4
+        assert row.scaled == row.size / 16
+        assert row.low <= row.recall <= row.high
+        assert row.chance == row.kept / 16
+        assert row.complete_low <= row.complete / row.trials <= row.complete_high
+    assert rows[3].recall > rows[3].chance
+
+
+def test_a_second_run_reads_the_store(rows, store):
+    before = store.path.read_bytes()
+    assert recall.measure(SMALL, key=root(0), store=store, progress=False) == rows
+    assert store.path.read_bytes() == before
+
+
+def test_a_crossing_by_hand():
+    sizes = [10, 100, 1000]
+    assert recall_rows.crossing(sizes, [0.2, 0.4, 0.8], [0.6] * 3) == pytest.approx(10**2.5)
+    assert recall_rows.crossing(sizes, [0.2, 0.6, 0.8], [0.5, 0.6, 0.6]) == pytest.approx(100)
+    assert recall_rows.crossing(sizes, [0.2, 0.3, 0.4], [0.6] * 3) is None
+    assert recall_rows.crossing(sizes, [0.7, 0.8, 0.9], [0.6] * 3) is None
+
+
+def _curve(exponent, dim, place, *, power=None, shift=0.5, limits=0.05):
+    """A curve that is halfway at n = `place` s^power, from a logistic in log n."""
+    size = round(dim**0.5)
+    made = []
+    middle = place * size ** (power or exponent)
+    for multiple in (1 / 16, 1 / 4, 1.0, 4.0, 16.0):
+        n = round(middle * multiple)
+        share = 1 / (1 + (middle / n) ** 2)
+        value = 0.1 + 0.9 * share
+        made.append(
+            recall_rows.Row(
+                exponent=exponent,
+                dim=dim,
+                support_size=size,
+                shift=shift,
+                size=n,
+                scaled=n / size**exponent,
+                trials=10,
+                recall=value,
+                low=value - limits,
+                high=min(1.0, value + limits),
+                complete=round(10 * share),
+                complete_low=0.0,
+                complete_high=1.0,
+                kept=0.1 * dim,
+                chance=0.1,
+                half=middle,
+                half_low=middle / 1.1,
+                half_high=middle * 1.1,
+            )
+        )
+    return made
+
+
+def test_the_reading_follows_the_rows():
+    dims = (64, 256, 1024)
+    good = [row for dim in dims for row in _curve(2, dim, 6.0)]
+    text = recall_report.describe(good)
+    assert "halfway between chance and 1 at n / s^k* = 6 (d = 64, 256, 1024, c = 0.5)" in text
+    slope = recall_report.fitted([curve[0] for curve in recall_rows.curves(good)])
+    assert slope is not None
+    np.testing.assert_allclose(slope.value, 2.0, atol=1e-6)
+    assert "n grows as s to the power 2.00 [1.90, 2.10], which holds k* = 2" in text
+    steep = [row for dim in dims for row in _curve(2, dim, 0.5, power=3)]
+    assert "to the power 3.00 [2.90, 3.10], which misses k* = 2" in recall_report.describe(steep)
+    few = [row._replace(half_high=None) for row in good]
+    assert "too few curves are closed for an exponent" in recall_report.describe(few)
+    theory = _curve(2, 144, 60.0, shift=recall.theory_shift(144))
+    text = recall_report.describe([*good, *theory])
+    assert "With c = 0.201, the 1 / log d of theory, at d = 144" in text
+    last = theory[-1]
+    assert f"{last.size} samples = {last.scaled:g} s^2 give a recall of {last.recall:.3f}" in text
+
+
+def test_the_figure(rows):
+    ax = recall.draw([*rows, *_curve(3, 64, 6.0)])
+    assert isinstance(ax, Axes)
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels[:2] == ["d = 16, s = 4", "d = 16, s = 4, c = 0.8"]
+    assert any(label.startswith("chance level") for label in labels)
+    assert len(ax.figure.axes) == 2
+
+
+def test_the_plan():
+    assert "2 curves of recall, k* = 2, d = 16, 8 draws in all" in recall.plan(SMALL)
+    assert "d = 64, 144, 256, 576, 1024" in recall.plan(recall.FULL)
+    point = next(curve for curve in recall.FULL.curves if curve.shift < 0.5)
+    assert (point.dim, point.multiples[-1]) == (144, 128.0)
+    assert point.trials >= 10
+    assert recall.plan(recall.QUICK).startswith("2 curves")
