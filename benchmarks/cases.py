@@ -2,6 +2,7 @@
 
 from benchmarks.bounds import bounds
 from benchmarks.bounds_integers import integer_bounds
+from benchmarks.cases_features import features_scores
 from benchmarks.cases_integers import integer_count, integer_exists, integer_partition
 from benchmarks.cases_proof import chain, families, kinks, process
 from benchmarks.cases_rare import kept_score, splitting_level
@@ -32,6 +33,7 @@ CASES = {
     "exponents": exponents,
     "kept_score": kept_score,
     "splitting_level": splitting_level,
+    "features_scores": features_scores,
     "spectrum_mlp": spectrum_mlp,
     "spectrum_cnn": spectrum_cnn,
     "spectrum_resnet": spectrum_resnet,
