@@ -102,16 +102,19 @@ def test_a_fold_meets_each_row_once_and_compiles_once():
     source = held(inputs[:23], targets, rows=4)
     traces = []
 
-    def add(total, inputs, targets, is_used):
+    def add(state, inputs, targets, is_used):
         traces.append(inputs.shape)
-        return total + jnp.sum(jnp.where(is_used, targets, 0))
+        return state[0] + jnp.sum(jnp.where(is_used, targets, 0)), state[1] + 1
 
-    run = jax.jit(lambda first, last: fold(source, first, last, add, jnp.float32(0)))
+    none = jnp.float32(0), jnp.int32(0)
+    run = jax.jit(lambda first, last: fold(source, first, last, add, none))
     ranges = [(0, 23), (0, 1), (22, 23), (5, 5), (0, 0), (8, 12), (3, 22), (7, 9), (23, 23)]
     for first, last in ranges:  # sums of distinct powers of 2, exact in float32
-        assert int(run(jnp.int32(first), jnp.int32(last))) == 2**last - 2**first
+        total, num_blocks = run(jnp.int32(first), jnp.int32(last))
+        assert int(total) == 2**last - 2**first
+        assert int(num_blocks) == len({row // 4 for row in range(first, last)})
     assert len(traces) == len(set(traces)) == 1
-    assert float(fold(source, 3, 5, add, jnp.float32(0))) == 24  # numbers that are known
+    assert float(fold(source, 3, 5, add, none)[0]) == 24  # numbers that are known
 
 
 def test_one_program_for_all_seeds():
