@@ -33,7 +33,7 @@ QUESTION = "Is the gradient of a unit what the closed form says?"
 PARTS: tuple[Part, ...] = ("all", "even", "odd")
 DIM = 6
 # Degree 2 and degree 4 in the orthonormal basis, in the ratio at which they cancel at e_1.
-CANCELLING: dict[int | tuple[int, ...], float] = {2: 1.0, 4: 2 * math.sqrt(3)}
+CANCELLING = {2: 1.0, 4: 2 * math.sqrt(3)}
 _ROWS = 4096  # of a block of samples
 
 
@@ -206,7 +206,7 @@ _CANCELLING = (0.0, _cancelling_norm(0.5), _cancelling_norm(0.2))
 
 def _link(exponent: int, num_indices: int) -> Link:
     """Terms of degree k* in every variable, one of degree k* + 1, and one that mixes variables."""
-    terms: dict[int | tuple[int, ...], float] = {}
+    terms: dict[tuple[int, ...], float] = {}
     for i in range(num_indices):
         terms[tuple(exponent if j == i else 0 for j in range(num_indices))] = 1.0 - 0.3 * i
     terms[(exponent + 1, *[0] * (num_indices - 1))] = 0.6

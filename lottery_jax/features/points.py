@@ -6,10 +6,10 @@ from typing import Any
 
 def draw_shares(
     ax: Any,
-    at: Sequence[float],
-    shares: Sequence[float],
-    lows: Sequence[float],
-    highs: Sequence[float],
+    at: Sequence[int | float],
+    shares: Sequence[int | float],
+    lows: Sequence[int | float],
+    highs: Sequence[int | float],
     *,
     colour: str,
     marker: str,
@@ -25,7 +25,12 @@ def draw_shares(
 
 
 def draw_chance(
-    ax: Any, at: Sequence[float], levels: Sequence[float], *, colour: str, label: str | None = None
+    ax: Any,
+    at: Sequence[int | float],
+    levels: Sequence[int | float],
+    *,
+    colour: str,
+    label: str | None = None,
 ) -> None:
     """The expected recall of as many random coordinates as were kept, dotted."""
     pairs = sorted(zip(at, levels, strict=True))

@@ -105,7 +105,8 @@ def _reading(rows: Sequence[Row]) -> str:
             holds = slope.low <= exponent <= slope.high
             said.append(
                 f"There n grows as s to the power {slope}, which {'holds' if holds else 'misses'} "
-                f"k* = {exponent}."
+                f"k* = {exponent}; a factor log d would add {_power_of_log(firsts):.2f} over "
+                "these d."
             )
         else:
             said.append(f"For k* = {exponent} too few curves are closed for an exponent.")
@@ -129,6 +130,13 @@ def fitted(firsts: Sequence[Row]) -> Slope | None:
     values = [[each or math.nan for each in _half(row)] for row in closed]
     middle, low, high = map(list, zip(*values, strict=True))
     return fit_exponent([1 / row.support_size for row in closed], middle, low, high)
+
+
+def _power_of_log(firsts: Sequence[Row]) -> float:
+    """The power of s that log d looks like between the smallest and the largest d."""
+    small, large = (pick(firsts, key=lambda row: row.dim) for pick in (min, max))
+    grown = math.log(large.dim) / math.log(small.dim)
+    return math.log(grown) / math.log(large.support_size / small.support_size)
 
 
 def _other_shift(curve: Sequence[Row]) -> str:

@@ -61,8 +61,8 @@ def recovery(
     Its counts (`montecarlo.collect_counts`) are sums over draws of arrays [size, M]: ``found``, the
     inputs of the support that are kept; ``found_squared``; ``complete``, 1 where all of them are;
     ``kept``, all inputs that are kept, without the appended one; ``first``, ``even`` and ``odd``,
-    those of the support that lines 3, 4 and 5 find alone; ``mass`` and ``mass_squared``, the share
-    of V that is kept, ||V_J||_F^2 / r, in parts of 1/4096.
+    those of the support that lines 3, 4 and 5 find alone; ``even_squared``; ``mass`` and
+    ``mass_squared``, the share of V that is kept, ||V_J||_F^2 / r, in parts of 1/4096.
 
     Parameters
     ----------
@@ -232,6 +232,7 @@ def _tally(
     return counts | {
         "found": found,
         "found_squared": found**2,
+        "even_squared": counts["even"] ** 2,
         "complete": (found == _number(is_support)).astype(jnp.int32),
         "kept": _number(mask),
         "mass": mass,

@@ -29,6 +29,8 @@ class Recall(NamedTuple):
     first: float  # mean share of the support that line 3 alone finds
     even: float  # line 4
     odd: float  # line 5
+    even_low: float  # limits for line 4
+    even_high: float
 
 
 def recalls(experiment: Experiment, counts: Counts, *, confidence: float = 0.95) -> list[Recall]:
@@ -67,6 +69,9 @@ def recalls(experiment: Experiment, counts: Counts, *, confidence: float = 0.95)
                 confidence=confidence,
                 independent=support_size,
             )
+            even_low, even_high = limits_mean(
+                at["even"], at["even_squared"], trials, support_size, confidence=confidence
+            )
             complete = limits_exact(at["complete"], trials, confidence=confidence)
             shares = {name: at[name] / (trials * support_size) for name in ("first", "even", "odd")}
             found.append(
@@ -86,6 +91,8 @@ def recalls(experiment: Experiment, counts: Counts, *, confidence: float = 0.95)
                     mass_low=mass_low,
                     mass_high=mass_high,
                     **shares,
+                    even_low=even_low,
+                    even_high=even_high,
                 )
             )
     return found

@@ -48,5 +48,6 @@ def _counts(experiment, trials):
         "mass": 4096 * found // size,
         "mass_squared": (4096 * found // size) ** 2,
         **lines,
+        "even_squared": lines["even"] ** 2,
     }
     return Counts(trials, {name: np.asarray(v.sum(axis=0)) for name, v in each.items()}, {}, 0.0)

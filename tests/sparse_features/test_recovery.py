@@ -53,6 +53,7 @@ def test_one_draw_is_what_prune_network_keeps():
                 "mass": round(4096 * found / 3),
                 "mass_squared": round(4096 * found / 3) ** 2,
                 **{name: len(_top(each, kept) & support) for name, each in lines.items()},
+                "even_squared": len(_top(lines["even"], kept) & support) ** 2,
             }
 
 
@@ -129,6 +130,7 @@ def test_recalls_from_made_up_counts():
     values[5] = [[10 * 4096**2], [9 * 4096**2]]
     totals = {name: np.asarray(each) for name, each in zip(names, values, strict=True)}
     totals |= {name: np.asarray([[15], [6]]) for name in ("first", "even", "odd")}
+    totals["even_squared"] = np.asarray([[45], [18]])  # 5 draws of 3, and 2
     counts = Counts(10, totals, {}, 0.0)
     first, second = recovery_limits.recalls(experiment, counts)
     assert (first.size, first.kept_entries, first.trials) == (40, 3, 10)
@@ -142,6 +144,8 @@ def test_recalls_from_made_up_counts():
     floor = stats.t.isf(0.025, 9) * np.sqrt(29 / 32 * 3 / 32 / 3 / 10)
     assert second.low == pytest.approx(28 / 30 - max(reach, floor))
     assert (second.first, second.even, second.odd) == (0.2, 0.2, 0.2)
+    reach = stats.t.isf(0.025, 9) * np.sqrt((2 - 0.4) / 9 / 10)
+    assert second.even_high == pytest.approx(0.2 + reach)
 
 
 def test_limits_hold_as_often_as_said():
