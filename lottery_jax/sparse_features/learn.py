@@ -13,7 +13,7 @@ leak the targets into the features there, and the choice would be worth nothing:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,9 @@ from lottery_jax.core import keys
 from lottery_jax.sparse_features import data, one_step, ridge
 
 _EXACT = lax.Precision.HIGHEST
+
+
+Numbers = TypeVar("Numbers", int, Array)
 
 
 class Network(NamedTuple):
@@ -52,7 +55,7 @@ class Error(NamedTuple):
     deviation: Float[Array, " mask"]  # standard error of the mean over these rows
 
 
-def num_fitted(num_samples: data.Integer) -> data.Integer:
+def num_fitted(num_samples: Numbers) -> Numbers:
     """The rows that the step and the regression use; the others choose the strength.
 
     Examples

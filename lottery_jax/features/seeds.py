@@ -1,0 +1,80 @@
+"""One compiled measurement for many seeds, shared out over the devices, one seed at a time on each.
+
+What a seed gives depends on the key and its number alone: not on the devices, nor on which other
+seeds are run. A run that was killed goes on with the seeds that are missing.
+"""
+
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, PartitionSpec
+from jaxtyping import Array, Key, PRNGKeyArray, PyTree
+
+from lottery_jax.core import keys
+from lottery_jax.core.compat import make_mesh
+
+Measure = Callable[[Key[Array, ""], PyTree], PyTree]  # (key of the seed, arguments) -> arrays
+
+
+def each_seed(
+    measure: Measure,
+    arguments: PyTree,
+    seeds: Sequence[int],
+    *,
+    key: PRNGKeyArray,
+    mesh: Mesh | None = None,
+) -> Iterator[tuple[int, Any]]:
+    """Measure seed after seed, and give each with its result on the host as soon as it is there.
+
+    Parameters
+    ----------
+    measure
+        Pure. It is compiled once for one function object and arguments of one shape.
+    arguments
+        Any pytree of arrays, traced.
+    seeds
+        Their numbers; seed n has the key fold_in(key, n).
+    mesh
+        By default over all devices, each of which has a seed at a time.
+
+    Examples
+    --------
+    >>> from lottery_jax.core import root
+    >>> def measure(key, scale):
+    ...     return scale * jax.random.uniform(key, (), jnp.float32)
+    >>> found = dict(each_seed(measure, jnp.float32(2), [0, 3, 4], key=root(1)))
+    >>> found == dict(each_seed(measure, jnp.float32(2), [4, 3, 0], key=root(1)))
+    True
+    """
+    mesh = make_mesh() if mesh is None else mesh
+    program = _program(measure, mesh, str(jax.random.key_impl(key)))
+    words = np.asarray(jax.random.key_data(key))
+    for first in range(0, len(seeds), mesh.size):
+        group = list(seeds[first : first + mesh.size])
+        filled = np.array(group + group[-1:] * (mesh.size - len(group)), np.int32)
+        results = jax.device_get(program(filled, words, arguments))
+        for place, seed in enumerate(group):
+            yield seed, jax.tree.map(lambda each, place=place: each[place], results)
+
+
+@functools.lru_cache(maxsize=32)
+def _program(measure: Measure, mesh: Mesh, impl: str):
+    def on_device(seeds, words, arguments):
+        key = jax.random.wrap_key_data(words, impl=impl)
+        return lax.map(lambda seed: measure(keys.lane(key, seed), arguments), seeds)
+
+    lanes = PartitionSpec(mesh.axis_names)
+    # Replication is not checked: it would refuse every loop that starts from a constant.
+    return jax.jit(
+        jax.shard_map(
+            on_device,
+            mesh=mesh,
+            in_specs=(lanes, PartitionSpec(), PartitionSpec()),
+            out_specs=lanes,
+            check_vma=False,
+        )
+    )

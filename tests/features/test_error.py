@@ -1,0 +1,187 @@
+"""The study of test errors: each row from its parts, resuming, and what the text claims."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lottery_jax.core import root
+from lottery_jax.core.records import Records
+from lottery_jax.features import error, error_report, error_rows
+from lottery_jax.sparse_features import data, learn, prune
+from lottery_jax.study import Study
+
+SMALL = error.Setup(
+    dim=10,
+    support_size=2,
+    degree=2,
+    sizes=(200, 400),
+    seeds=2,
+    num_neurons=8,
+    kept=2,
+    fresh=500,
+    trained_sizes=(200,),
+    passes=1,
+    batch=32,
+)
+
+
+class Run(NamedTuple):
+    """The rows of a run, and its store."""
+
+    rows: list
+    store: Records
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """One run of the small setup."""
+    store = Records(tmp_path_factory.mktemp("error") / "error.jsonl")
+    return Run(error.measure(SMALL, key=root(3), store=store, progress=False), store)
+
+
+def test_there_is_a_row_for_each_network(run):
+    """Four of one step for each n and seed, and two fully trained."""
+    kinds = [(row.method, row.training, row.size, row.seed) for row in run.rows]
+    assert len(set(kinds)) == len(kinds) == 4 * 2 * 2 + 2 * 2
+    for row in run.rows:
+        assert row.chance == row.kept / SMALL.dim
+        if row.method in ("dense", "oracle"):
+            assert row.recall == 1
+        assert (row.strength is None) == (row.training == "all layers")
+    by = {(row.method, row.size, row.seed): row for row in run.rows if row.training == "one step"}
+    for (method, size, seed), row in by.items():
+        if method == "random":
+            assert row.kept == by["pruned", size, seed].kept
+
+
+def test_rows_are_those_of_their_parts(run):
+    """Seed 1 at n = 400 again, from the public functions and its own streams."""
+    key = jax.random.fold_in(root(3), 1)
+    hidden = error_rows.directions.flat(jax.random.fold_in(key, 0), 10, 2)
+    model = error_rows.model(2)
+    source = data.generated(model, hidden, jax.random.fold_in(key, 1), rows=200)
+    fresh = data.generated(model, hidden, jax.random.fold_in(key, 5), rows=500)
+
+    @jax.jit
+    def again():
+        pruned = prune.prune_network(
+            source, 320, jax.random.fold_in(key, 2), num_neurons=4, kept=2, shift=0.5
+        )
+        masks = jnp.stack([pruned.kept, jnp.any(hidden != 0, axis=1)])
+        found = learn.learn(source, 400, masks, jax.random.fold_in(key, 4), num_neurons=8)
+        return masks, learn.fresh_error(found.network, fresh, 500)
+
+    masks, known = again()
+    for place, method in enumerate(("pruned", "oracle")):
+        (row,) = [
+            row
+            for row in run.rows
+            if (row.method, row.training, row.size, row.seed) == (method, "one step", 400, 1)
+        ]
+        assert row.kept == int(np.sum(masks[place]))
+        assert row.recall == float(np.sum(masks[place] & masks[1])) / 2
+        np.testing.assert_allclose(row.error, known.mean[place], rtol=1e-3)
+        np.testing.assert_allclose(row.error_deviation, known.deviation[place], rtol=1e-3)
+
+
+def test_a_run_goes_on_from_its_store(run, monkeypatch):
+    """The same rows with nothing run; and a third seed changes none of the first two."""
+
+    def none(*arguments, **options):
+        raise AssertionError("this was known")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(error_rows, "_train", none)
+        patch.setattr(error_rows.learn, "learn", none)
+        again = error.measure(SMALL, key=root(3), store=run.store, progress=False)
+        assert again == run.rows
+        other = SMALL._replace(kept=3)
+        with pytest.raises(AssertionError, match="known"):
+            error.measure(other, key=root(3), store=run.store, progress=False)
+    more = SMALL._replace(seeds=3, trained_sizes=())
+    rows = error.measure(more, key=root(3), store=run.store, progress=False)
+    assert [row for row in rows if row.seed < 2] == [
+        row for row in run.rows if row.training == "one step"
+    ]
+
+
+def made_up(errors):
+    """Rows of four seeds from the mean errors of each method, a few per cent apart."""
+    rows = []
+    for (method, training, size), mean in errors.items():
+        for seed in range(4):
+            rows.append(
+                error_rows.Row(
+                    method=method,
+                    training=training,
+                    size=size,
+                    seed=seed,
+                    error=mean * (1 + 0.02 * seed),
+                    error_deviation=0.001 * mean,
+                    recall=0.5,
+                    kept=30,
+                    chance=0.3,
+                    strength=0.1,
+                    best_pass=None,
+                    dim=100,
+                    support_size=10,
+                    degree=2,
+                    neurons=8,
+                    pruning_kept=10,
+                    shift=0.5,
+                )
+            )
+    return rows
+
+
+ONE = "one step"
+GOOD = {
+    (method, ONE, size): value
+    for method, values in {
+        "pruned": (0.9, 0.2, 0.1),
+        "dense": (1.0, 0.9, 0.2),
+        "oracle": (0.1, 0.1, 0.1),
+        "random": (1.0, 1.0, 1.0),
+    }.items()
+    for size, value in zip((1000, 2000, 4000), values, strict=True)
+}
+
+
+def test_claims_follow_from_the_rows():
+    """Turned round, every clause says the opposite."""
+    said = error.describe(made_up(GOOD))
+    assert "below that of the dense ones at 2 of 2 n" in said
+    assert "smaller in every seed at 2 of them" in said
+    assert "error of n = 4000 from n = 2000 on, 2 times fewer" in said
+    assert "hardly better than the mean alone" in said
+    swapped = {"pruned": "dense", "dense": "pruned"}
+    bad = {(swapped.get(m, m), t, n): value for (m, t, n), value in GOOD.items()}
+    bad["random", ONE, 4000] = 0.5
+    said = error.describe(made_up(bad))
+    assert "below that of the dense ones at 0 of 2 n" in said
+    assert "(not at n = 2000, 4000)" in said
+    assert "times fewer" not in said
+    assert "less than 0.9 at n = 4000" in said
+
+
+def test_differences_are_paired_with_student_limits():
+    """Two values by hand: mean 2, standard error 1, and 63.657 is Student's quantile at 99 %."""
+    low, high = error_report.student(np.array([1.0, 3.0]), 0.99)
+    assert (low, high) == pytest.approx((2 - 63.657, 2 + 63.657), rel=1e-4)
+    gap = error_report.difference(made_up(GOOD), 2000)
+    assert gap.mean == pytest.approx(0.7 * 1.03)
+    assert (gap.wins, gap.seeds) == (4, 4)
+    assert error_report.student(np.array([1.0]), 0.99) == (-np.inf, np.inf)
+
+
+def test_it_is_a_study_with_a_figure(run):
+    """Both panels are labelled."""
+    assert isinstance(error, Study)
+    assert "2 seeds" in error.plan(SMALL)
+    for rows in (run.rows, made_up(GOOD)):
+        ax = error.draw(rows)
+        assert ax.get_ylabel() == "test error / variance of the target"
+        assert {text.get_text() for text in ax.get_legend().get_texts()} >= {"pruned", "dense"}

@@ -1,0 +1,31 @@
+"""Seeds on several devices: the same numbers, and each exactly once."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from lottery_jax.core import make_mesh, root
+from lottery_jax.features.seeds import each_seed
+
+
+def measure(key, scale):
+    """A number of the seed, and an array of it."""
+    return {"one": scale * jax.random.uniform(key, (), jnp.float32), "two": jnp.arange(3)}
+
+
+@pytest.mark.parametrize("devices", [1, 3, 8])
+def test_numbers_do_not_depend_on_the_devices(devices):
+    """Each is that of the seed's own key, whatever the group is filled up with."""
+    mesh = make_mesh(jax.devices()[:devices])
+    found = list(each_seed(measure, jnp.float32(2), [5, 0, 3, 9], key=root(7), mesh=mesh))
+    assert [seed for seed, _ in found] == [5, 0, 3, 9]
+    for seed, each in found:
+        alone = 2 * jax.random.uniform(jax.random.fold_in(root(7), seed), (), jnp.float32)
+        assert float(each["one"]) == float(alone)
+        np.testing.assert_array_equal(each["two"], [0, 1, 2])
+
+
+def test_no_seeds_run_nothing():
+    """As when all are known."""
+    assert list(each_seed(measure, jnp.float32(2), [], key=root(7))) == []
