@@ -9,7 +9,7 @@ from lottery_jax.sparse_features.data import Source
 LIMIT = 2 * 10**9  # bytes, by default
 _BYTES = 4  # of float32 and int32
 _COPIES = 8  # of one weight's bins, while its gradients are cut and ranked
-_ROW_COPIES = 4  # of a block of rows: drawn, extended, turned, times its targets
+_ROW_COPIES = 6  # of a block of rows: drawn in two steps, extended, turned, times its targets
 
 
 def bytes_of_weight(dim: int, *, num_neurons: int) -> int:
@@ -32,7 +32,7 @@ def bytes_needed(dim: int, *, num_neurons: int, rows: int, block: int) -> int:
     True
     """
     weight = bytes_of_weight(dim, num_neurons=num_neurons)
-    of_rows = rows * (_ROW_COPIES * (dim + 1) + 4 * block) * _BYTES
+    of_rows = rows * _ROW_COPIES * (dim + 1) * _BYTES
     return (block + _COPIES) * weight + of_rows
 
 
@@ -45,8 +45,7 @@ def weights_at_once(dim: int, *, num_neurons: int, rows: int, limit: int = LIMIT
     257
     """
     fixed = bytes_needed(dim, num_neurons=num_neurons, rows=rows, block=0)
-    each = bytes_needed(dim, num_neurons=num_neurons, rows=rows, block=1) - fixed
-    most = min(dim + 1, (limit - fixed) // each)
+    most = min(dim + 1, (limit - fixed) // bytes_of_weight(dim, num_neurons=num_neurons))
     if most < 1:
         return 0
     num_blocks = -(-(dim + 1) // most)

@@ -15,7 +15,9 @@ from jaxtyping import Array, Float, Int32, Key
 from lottery_jax.sparse_features import checks, sums
 from lottery_jax.sparse_features.checks import Integers, Number
 from lottery_jax.sparse_features.data import Source, fold
-from lottery_jax.sparse_features.memory import weights_at_once
+from lottery_jax.sparse_features.memory import check_memory
+
+_Pair = tuple[Float[Array, "..."], Float[Array, "..."]]
 
 
 class Scores(NamedTuple):
@@ -55,7 +57,7 @@ def scores_at(
     shift
         c, above 0; 1 for the basis without a shift. May be traced.
     block
-        Basis vectors at a time; by default what `memory.weights_at_once` allows.
+        Basis vectors at a time; by default what `memory.check_memory` allows.
 
     Returns
     -------
@@ -82,15 +84,14 @@ def scores_at(
     checks.check_kept(kept, source.dim)
     ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
     dim, biases = source.dim, sums.draw_biases(key, num_neurons)
-    block = (
-        weights_at_once(dim, num_neurons=num_neurons, rows=source.rows) if block is None else block
-    )
+    if block is None:
+        block = check_memory(source, num_neurons=num_neurons, limit=None)
     block = min(block, dim + 1)
     num_blocks = -(-(dim + 1) // block)
     # The last block ends with e_d, repeated if need be.
     numbers = jnp.minimum(jnp.arange(num_blocks * block, dtype=jnp.int32), dim)
 
-    def one_block(weights: Int32[Array, " weight"]) -> sums.Parts:
+    def one_block(last: _Pair, weights: Int32[Array, " weight"]) -> tuple[_Pair, _Pair]:
         def step(
             state: sums.Sums, rows: tuple[Int32[Array, ""], Int32[Array, ""]]
         ) -> tuple[sums.Sums, sums.Parts]:
@@ -99,15 +100,14 @@ def scores_at(
 
         none = sums.start(key, weights, dim=dim, biases=biases, shift=shift)
         starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends[:-1]])
-        return jax.lax.scan(step, none, (starts, ends))[1]
+        parts = jax.lax.scan(step, none, (starts, ends))[1]
+        return (parts.last_odd, parts.last_even), (parts.even, parts.odd)
 
-    parts = jax.lax.map(one_block, numbers.reshape(num_blocks, block))
-    return Scores(
-        even=_joined(parts.even, dim),
-        odd=_joined(parts.odd, dim),
-        first=parts.last_odd[-1],
-        printed=parts.last_even[-1],
+    none = jnp.zeros((len(ends), len(choices), dim + 1), jnp.float32)
+    (first, printed), (even, odd) = jax.lax.scan(
+        one_block, (none, none), numbers.reshape(num_blocks, block)
     )
+    return Scores(_joined(even, dim), _joined(odd, dim), first, printed)
 
 
 def _joined(

@@ -151,14 +151,15 @@ def _add(bins, sums, inputs, targets, used):
     number = sums.num_rows - jnp.argmax(used).astype(jnp.int32)  # of the block's first row
     noise = _noise(sums.noise, number, rows)
     extended = jnp.concatenate([inputs, noise[:, None]], axis=1)
-    own, other = _mixture(sums.weights, dim, sums.shift)
-    projections = own[:, None] * extended.T[sums.weights] + other[:, None] * noise[None]
-    places = _bins_of(projections, _levels(sums.biases))
+    columns = extended.T
     steps = jnp.where(used, targets, jnp.float32(0))[:, None] * extended
+    levels = jnp.sort(_levels(sums.biases))
+    own, other = _mixture(sums.weights, dim, sums.shift)
     num_bins = bins.shape[0] // len(sums.weights)
 
     def add(weight, bins):
-        return bins.at[weight * num_bins + places[weight]].add(steps)
+        projections = own[weight] * columns[sums.weights[weight]] + other[weight] * noise
+        return bins.at[weight * num_bins + _bins_of(projections, levels)].add(steps)
 
     return jax.lax.fori_loop(0, len(sums.weights), add, bins)
 
@@ -207,10 +208,10 @@ def _levels(biases: Float[Array, " neuron"]) -> Float[Array, " neuron"]:
 
 
 def _bins_of(
-    projections: Float[Array, "weight row"], levels: Float[Array, " neuron"]
-) -> Int32[Array, "weight row"]:
+    projections: Float[Array, " row"], levels: Float[Array, " neuron"]
+) -> Int32[Array, " row"]:
     """How many levels are below |t|, and for t < 0 the same beyond all bins of t > 0."""
-    below = jnp.searchsorted(jnp.sort(levels), jnp.abs(projections), method="scan_unrolled")
+    below = jnp.searchsorted(levels, jnp.abs(projections), method="scan_unrolled")
     is_negative = (projections < 0).astype(jnp.int32)
     return below.astype(jnp.int32) + is_negative * jnp.int32(len(levels) + 1)
 
