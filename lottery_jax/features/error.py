@@ -15,7 +15,8 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.records import Records
 from lottery_jax.features import error_report
-from lottery_jax.features.error_rows import METHODS, TRAINED, Row, Setup, collect
+from lottery_jax.features.error_rows import TRAINED, Row, Setup, collect
+from lottery_jax.features.networks import METHODS
 from lottery_jax.montecarlo.collect import Progress
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from jaxtyping import Float64
 
-from lottery_jax.features.error_rows import METHODS, Row
+from lottery_jax.features.error_rows import Row
+from lottery_jax.features.networks import METHODS
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
@@ -222,8 +223,8 @@ def _noise(rows: Sequence[Row]) -> str | None:
     (kind, size), worst = max(shares.items(), key=lambda item: item[1])
     return (
         "The standard error that the fresh rows leave in an error is at most "
-        f"{worst:.2g} of the standard deviation over the seeds ({TOLD[kind]}, n = {size}), of pruned "
-        "and dense networks of one step."
+        f"{worst:.2g} of the standard deviation over the seeds ({TOLD[kind]}, n = {size}), of "
+        "pruned and dense networks of one step."
     )
 
 

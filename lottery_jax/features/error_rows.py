@@ -1,6 +1,5 @@
 """Test error against the number of samples: the draws of one seed, and the rows they give."""
 
-import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -9,19 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int32, Key, PRNGKeyArray
+from jaxtyping import Array, Key, PRNGKeyArray
 
 from lottery_jax.core import keys
 from lottery_jax.core.records import Records
+from lottery_jax.features import networks
+from lottery_jax.features.networks import METHODS, Drawn, Task
 from lottery_jax.features.seeds import each_seed
 from lottery_jax.montecarlo.collect import Progress, reporting
-from lottery_jax.sparse_features import data, directions, learn, links, prune, scores, trained
+from lottery_jax.sparse_features import trained
 
-METHODS = ("pruned", "dense", "oracle", "random")
 TRAINED = ("pruned", "dense")  # these are fully trained too
-
-# Streams of a seed.
-_DIRECTIONS, _DATA, _PRUNING, _RANDOM, _NETWORK, _FRESH = range(6)
 
 
 class Setup(NamedTuple):
@@ -64,16 +61,6 @@ class Row(NamedTuple):
     shift: float  # c
 
 
-class Drawn(NamedTuple):
-    """What one seed gives."""
-
-    error: Float[Array, "size method"]
-    error_deviation: Float[Array, "size method"]
-    strength: Float[Array, "size method"]
-    masks: Bool[Array, "size method input"]
-    support: Bool[Array, " input"]
-
-
 def collect(
     setup: Setup,
     *,
@@ -90,7 +77,7 @@ def collect(
     total = setup.seeds + len(setup.trained_sizes)
     with reporting(progress, total, name) as report:
         report(len(each), total)
-        draw = _draw(setup._replace(sizes=(), seeds=0, trained_sizes=()))
+        draw = networks.draw(_task(setup), METHODS)
         sizes = np.asarray(setup.sizes, np.int32)
         seeds = [seed for seed in range(setup.seeds) if seed not in each]
         for seed, drawn in each_seed(draw, sizes, seeds, key=key, mesh=mesh):
@@ -111,67 +98,18 @@ def collect(
     return rows
 
 
-@functools.cache
-def model(degree: int) -> data.Model:
-    """The Hermite polynomial of this degree of one hidden feature, without noise."""
-    return data.Model(links.hermite({degree: 1.0}))
-
-
 def _settings(setup: Setup, key: PRNGKeyArray) -> dict[str, Any]:
     """Whatever changes what one seed gives."""
-    used = setup._replace(seeds=0, trained_sizes=(), passes=0, batch=0, learning_rate=0.0)
-    told = used._asdict() | {"sizes": list(setup.sizes)}
-    for unused in ("seeds", "trained_sizes", "passes", "batch", "learning_rate"):
-        del told[unused]
+    told = _task(setup)._asdict() | {"sizes": list(setup.sizes), "methods": list(METHODS)}
     return told | {"stream": keys.STREAM_VERSION, "key": keys.describe(key)}
+
+
+def _task(setup: Setup) -> Task:
+    return Task(*(getattr(setup, name) for name in Task._fields))
 
 
 def _recipe(setup: Setup) -> tuple[int, int, float]:
     return setup.passes, setup.batch, setup.learning_rate
-
-
-def _directions(setup: Setup, key: Key[Array, ""]) -> Float[Array, "input index"]:
-    return directions.flat(keys.lane(key, _DIRECTIONS), setup.dim, setup.support_size)
-
-
-@functools.lru_cache(maxsize=8)
-def _draw(setup: Setup):
-    """One seed, for numbers of samples that are traced."""
-
-    def draw(key: Key[Array, ""], sizes: Int32[Array, " size"]) -> Drawn:
-        hidden = _directions(setup, key)
-        is_support = directions.support(hidden)
-        source = data.generated(model(setup.degree), hidden, keys.lane(key, _DATA))
-        fresh = data.generated(model(setup.degree), hidden, keys.lane(key, _FRESH))
-        found = scores.scores_at(
-            source,
-            learn.num_fitted(sizes),  # the rows that choose the ridge must not choose inputs
-            keys.lane(key, _PRUNING),
-            num_neurons=setup.num_neurons // 2,
-            kept=[setup.kept],
-            shift=setup.shift,
-        )
-        found = jax.tree.map(lambda each: each[:, 0], found)
-        pruned = jax.vmap(lambda each: prune.select(each, kept=setup.kept))(found)[:, :-1]
-        place = jax.random.permutation(
-            keys.lane(key, _RANDOM), jnp.arange(setup.dim, dtype=jnp.int32)
-        )
-
-        def one(size_and_kept):
-            size, kept = size_and_kept
-            # As many inputs as were kept by their scores.
-            random = place < jnp.sum(kept, dtype=jnp.int32)
-            masks = jnp.stack([kept, jnp.ones_like(kept), is_support, random])
-            learned = learn.learn(
-                source, size, masks, keys.lane(key, _NETWORK), num_neurons=setup.num_neurons
-            )
-            error = learn.fresh_error(learned.network, fresh, setup.fresh)
-            return error.mean, error.deviation, learned.strength, masks
-
-        error, deviation, strength, masks = lax.map(one, (sizes, pruned))
-        return Drawn(error, deviation, strength, masks, is_support)
-
-    return draw
 
 
 def _told(drawn: Drawn) -> dict[str, Any]:
@@ -249,12 +187,14 @@ def _train(setup: Setup, size: int, each: dict[int, Any], key: PRNGKeyArray) -> 
 
     def fresh(seed_and_weights):
         seed, weights = seed_and_weights
-        rows = _rows(setup, keys.lane(key, seed), _FRESH, setup.fresh)
+        rows = _rows(setup, keys.lane(key, seed), networks.FRESH, setup.fresh)
         weights, *rows = jax.tree.map(lambda array: array[None], (weights, *rows))
         return jax.tree.map(lambda array: array[0], trained.fresh_error(weights, *rows))
 
     seeds = jnp.arange(setup.seeds, dtype=jnp.int32)
-    inputs, targets = lax.map(lambda seed: _rows(setup, keys.lane(key, seed), _DATA, size), seeds)
+    inputs, targets = lax.map(
+        lambda seed: _rows(setup, keys.lane(key, seed), networks.DATA, size), seeds
+    )
     found = trained.train(
         inputs,
         targets,
@@ -274,10 +214,10 @@ def _train(setup: Setup, size: int, each: dict[int, Any], key: PRNGKeyArray) -> 
     }
 
 
-def _rows(setup: Setup, key: Key[Array, ""], place: int, count: int):
+def _rows(setup: Setup, key: Key[Array, ""], stream: int, count: int):
     """The first rows of one stream of a seed."""
-    hidden, stream = _directions(setup, key), keys.lane(key, place)
-    return data.generated(model(setup.degree), hidden, stream, rows=count).read(jnp.int32(0))
+    source, _ = networks.rows_of(_task(setup), key, stream, rows=count)
+    return source.read(jnp.int32(0))
 
 
 def _trained_rows(setup: Setup, size: int, each, found: dict[str, Any]) -> Sequence[Row]:

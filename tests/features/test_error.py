@@ -9,8 +9,8 @@ import pytest
 
 from lottery_jax.core import root
 from lottery_jax.core.records import Records
-from lottery_jax.features import error, error_report, error_rows
-from lottery_jax.sparse_features import data, learn, prune
+from lottery_jax.features import error, error_report, error_rows, networks
+from lottery_jax.sparse_features import data, directions, learn, links, prune
 from lottery_jax.study import Study
 
 SMALL = error.Setup(
@@ -60,8 +60,8 @@ def test_there_is_a_row_for_each_network(run):
 def test_rows_are_those_of_their_parts(run):
     """Seed 1 at n = 400 again, from the public functions and its own streams."""
     key = jax.random.fold_in(root(3), 1)
-    hidden = error_rows.directions.flat(jax.random.fold_in(key, 0), 10, 2)
-    model = error_rows.model(2)
+    hidden = directions.flat(jax.random.fold_in(key, 0), 10, 2)
+    model = data.Model(links.hermite({2: 1.0}))
     source = data.generated(model, hidden, jax.random.fold_in(key, 1), rows=200)
     fresh = data.generated(model, hidden, jax.random.fold_in(key, 5), rows=500)
 
@@ -95,7 +95,7 @@ def test_a_run_goes_on_from_its_store(run, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(error_rows, "_train", none)
-        patch.setattr(error_rows.learn, "learn", none)
+        patch.setattr(networks.learn, "learn", none)
         again = error.measure(SMALL, key=root(3), store=run.store, progress=False)
         assert again == run.rows
         other = SMALL._replace(kept=3)
