@@ -144,7 +144,7 @@ def test_largest(length):
             assert chosen.tolist() == sorted(oracle.top(row, kept))
 
 
-def program(num_samples, rows=64, dim=48, neurons=32, block=8):
+def program(num_samples, rows=64, dim=48, neurons=32, block: int | None = 8):
     """Scores of generated rows, compiled."""
 
     def run(key, sizes):
@@ -167,3 +167,32 @@ def test_memory_does_not_grow_with_rows():
     assert used[0] == used[1]
     assert used[1] < memory.bytes_needed(48, num_neurons=32, rows=64, block=8)
     assert used[1] > memory.bytes_of_weight(48, num_neurons=32) * 8  # the bins are in it
+
+
+@pytest.mark.slow
+def test_many_inputs():
+    """d = 4096 in several blocks; a million samples and 128 neurons are within 2 GB."""
+    compiled = program(10**6, rows=1024, dim=4096, neurons=128, block=None).memory_analysis()
+    assert compiled is None or compiled.temp_size_in_bytes < 2e9
+    inputs, targets = draw(0, rows=600, dim=4096)
+    key, neurons, kept = keys.root(0), 5, 7
+
+    @jax.jit
+    def run(inputs, targets):
+        source = data.held(inputs, targets, rows=256)
+        block = memory.check_memory(source, num_neurons=neurons, limit=10**8)
+        assert 3 * block < 4097
+        return scores.scores_at(
+            source, [600], key, num_neurons=neurons, kept=[kept], shift=0.5, block=block
+        )
+
+    found = run(jnp.asarray(inputs), jnp.asarray(targets))
+    rows = np.concatenate([inputs, noise_of(key, 600)[:, None]], axis=1).astype(np.float64)
+    biases = np.asarray(sums.draw_biases(key, neurons), np.float64)
+    for i in (0, 1, 1999, 4095, 4096):
+        t = rows[:, 4096] if i == 4096 else 0.5 * rows[:, i] + np.sqrt(0.75) * rows[:, 4096]
+        right, left = (t + biases[:, None] > 0), (biases[:, None] - t > 0)
+        for sign, part in ((-1, found.even), (1, found.odd)):
+            gradients = (0.5 * (right + sign * left.astype(int)) * targets) @ rows / 600
+            wanted = np.sum(np.sort(gradients**2, axis=1)[:, -kept:])
+            np.testing.assert_allclose(part[0, 0, i], wanted, rtol=1e-5)
