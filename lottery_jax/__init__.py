@@ -3,7 +3,8 @@
 Experiments are built by topic (`neuron_pruning`, `weight_pruning`), counted by `estimate`, and
 turned into widths by `threshold`; `subset_sum` and `geometry` are the exact engines beneath.
 `pruning_limit.predict` says how far a trained network can be pruned, from the curvature of its
-loss, by the engine `spectrum`. `quantized` asks when pruning represents a network exactly.
+loss, by the engine `spectrum`. `quantized` asks when pruning represents a network exactly,
+and `sparse_features` which inputs pruning before training should keep.
 
 Examples
 --------
@@ -21,6 +22,7 @@ from lottery_jax import (
     neuron_pruning,
     pruning_limit,
     quantized,
+    sparse_features,
     spectrum,
     subset_sum,
     weight_pruning,
@@ -50,6 +52,7 @@ __all__ = [
     "neuron_pruning",
     "pruning_limit",
     "quantized",
+    "sparse_features",
     "spectrum",
     "subset_sum",
     "threshold",

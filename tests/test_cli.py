@@ -280,6 +280,7 @@ def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypat
         assert len(out) > 40
     assert all(f"{name}: " in lottery("proof", "--dry-run")[1] for name in STEPS)
     assert all(f"{name}: " in lottery("quantized", "--dry-run")[1] for name in HEADLINE)
+    assert "features_error: " in lottery("features", "--dry-run")[1]
     assert list(tmp_path.iterdir()) == []
 
 

@@ -48,7 +48,7 @@ CLI_COMMANDS = [words[1:] for words in commands() if Path(words[0]).name == "lot
 @pytest.mark.parametrize("words", CLI_COMMANDS, ids=" ".join)
 def test_commands_are_understood(words, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    if words[0] in ("run", "gap", "rss", "proof", "network", "limit", "quantized"):
+    if words[0] in ("run", "gap", "rss", "proof", "network", "limit", "quantized", "features"):
         assert cli.main([*words, "--dry-run"]) == 0, capsys.readouterr().err
     else:
         cli.parse(words)
@@ -56,7 +56,7 @@ def test_commands_are_understood(words, tmp_path, monkeypatch, capsys):
 
 def test_every_command_of_the_command_line_is_shown():
     shown = {words[0] for words in CLI_COMMANDS}
-    runs = {"gap", "rss", "proof", "network", "limit", "quantized", "run"}
+    runs = {"gap", "rss", "proof", "network", "limit", "quantized", "features", "run"}
     assert shown == runs | {"list", "plot", "info", "merge"}
 
 

@@ -3,7 +3,30 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lottery_jax.features import (
+    cancellation,
+    directions,
+    error,
+    exponents,
+    gradients,
+    recall,
+    sensitivity,
+    signs,
+)
+
 # Each is a `study.Study`.
-STUDIES: Mapping[str, Any] = {}
+STUDIES: Mapping[str, Any] = {
+    module.NAME: module
+    for module in (
+        error,
+        recall,
+        exponents,
+        signs,
+        gradients,
+        cancellation,
+        sensitivity,
+        directions,
+    )
+}
 # What `lottery-jax features` runs.
-HEADLINE: Mapping[str, Any] = {}
+HEADLINE: Mapping[str, Any] = {error.NAME: error}
