@@ -103,6 +103,6 @@ def _reading(rows: Sequence[Row]) -> str:
         f"{len(rows)} gradients (largest difference {max(row.error for row in rows):.1g}), and "
         f"with the samples within {100 * CONFIDENCE:g} % limits for {inside} (largest deviation "
         f"{max(row.deviation for row in rows):.2f} standard errors, allowed "
-        f"{max(row.allowed for row in rows):.2f}). Links have variance 1, and all gradients share "
-        "their samples."
+        f"{max(row.allowed for row in rows):.2f}). Links have variance 1, where the "
+        "paper's first two have 2 and 13, and all gradients share their samples."
     )
