@@ -1,5 +1,6 @@
 """One audit for every reduction: the error of the search is that of the pruned network itself."""
 
+import functools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -91,9 +92,14 @@ CASES = {
 }
 
 
+@functools.cache
+def compiled(case):
+    return jax.jit(case.solve)
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_error_is_that_of_the_pruned_network(case):
-    solve = jax.jit(case.solve)
+    solve = compiled(case)
     for seed in range(5):
         network, pruned, low, high, target, audited = solve(keys.root(seed))
         # Pruning only: every weight is the one that was drawn, or zero.
@@ -114,7 +120,7 @@ def test_the_error_is_that_of_the_pruned_network(case):
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_the_audit_sees_a_weight_that_is_not_the_one_of_the_mask(case):
     """The control: an audit of a spoiled network must not agree with the search."""
-    _, pruned, _, high, target, _ = case.solve(keys.root(0))
+    _, pruned, _, high, target, _ = compiled(case)(keys.root(0))
     if case.output == "linear" or case.is_exact:
         spoiled = pruned._replace(
             output=pruned.output.at[jnp.argmax(jnp.abs(pruned.output))].mul(5)
