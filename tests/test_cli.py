@@ -286,6 +286,8 @@ def test_dry_runs_of_studies_say_what_they_would_do(lottery, tmp_path, monkeypat
 
 def test_quantized_runs_its_studies_into_one_folder(lottery, tmp_path, monkeypatch):
     monkeypatch.setattr("lottery_jax.precision.HEADLINE", {transition.NAME: transition})
+    small = transition.QUICK._replace(sizes=(8,), kappas=(0.5, 0.7, 0.9, 1.1))
+    monkeypatch.setattr(transition, "QUICK", small)
     code, out, err = lottery("quantized", "--quick", "--out", tmp_path)
     assert (code, err) == (0, "")
     assert out.startswith(transition.QUESTION)
