@@ -31,11 +31,13 @@ FULL = Setup(
         "pruned": (2.0, 2.83, 4.0, 5.66, 8.0, 11.3, 16.0, 22.6, 32.0, 45.3),
         "dense": (0.08, 0.113, 0.16, 0.226, 0.32, 0.453, 0.64, 0.905),
     },
+    most={"pruned": 33_000, "dense": 400_000},
     seeds=8,
 )
 QUICK = Setup(
     dims={"pruned": (16, 36), "dense": (16, 36)},
     grids={"pruned": (2.0, 8.0, 32.0, 128.0), "dense": (0.1, 0.4, 1.6, 6.4)},
+    most={"pruned": 25_000, "dense": 25_000},
     seeds=2,
     num_neurons=32,
     fresh=2000,
@@ -46,7 +48,7 @@ def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     told = [
         f"{method} networks at d = {', '.join(map(str, dims))} from up to "
-        f"{grid(setup, method, dims[-1])[-1]} rows ({len(setup.grids[method])} numbers of rows)"
+        f"{max(grid(setup, method, dim)[-1] for dim in dims)} rows"
         for method, dims in setup.dims.items()
     ]
     return f"{'; '.join(told)}; {setup.seeds} seeds each, {setup.num_neurons} neurons"

@@ -124,8 +124,8 @@ def describe(rows: Sequence[Row]) -> str:
     return "\n".join(
         [
             f"Samples needed, geometric mean of {_num_seeds(rows)} seeds and {100 * CONFIDENCE:g} "
-            f"% limits; s = sqrt(d), M = s, c = {first.shift:g}, {first.neurons} neurons. "
-            "Theory's\nexponents hold up to logarithms; + marks a dimension in which some seed leaves the "
+            f"% limits; s = sqrt(d), M = s, c = {first.shift:g},\n{first.neurons} neurons. "
+            "Theory's powers hold up to logarithms; + marks a dimension in which some seed\nleaves the "
             "grid, which no line uses:",
             "",
             format_table(header, cells),

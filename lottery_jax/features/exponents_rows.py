@@ -22,6 +22,7 @@ class Setup(NamedTuple):
 
     dims: dict[str, tuple[int, ...]]  # d by method; squares, since s = sqrt(d)
     grids: dict[str, tuple[float, ...]]  # by method, in units of d for pruned and d^2 for dense
+    most: dict[str, int]  # rows, by method: larger ones of its grid are left out
     seeds: int
     levels: tuple[float, ...] = (0.5, 0.25)  # of the test error
     degree: int = 2  # k*
@@ -102,7 +103,8 @@ def task_of(setup: Setup, dim: int) -> Task:
 def grid(setup: Setup, method: str, dim: int) -> Int[np.ndarray, " size"]:
     """The numbers of rows, from where theory puts them: d^{k*/2} pruned, d^{k*} dense."""
     unit = dim ** (setup.degree / 2 if method == "pruned" else setup.degree)
-    return np.array([round(factor * unit) for factor in setup.grids[method]], np.int32)
+    sizes = [round(factor * unit) for factor in setup.grids[method]]
+    return np.array([size for size in sizes if size <= setup.most[method]], np.int32)
 
 
 def crossing(

@@ -1,0 +1,142 @@
+"""The study of exponents: places by hand, powers that were put in, resuming, what is claimed."""
+
+import numpy as np
+import pytest
+
+from lottery_jax.core import root
+from lottery_jax.core.records import Records
+from lottery_jax.features import exponents, exponents_report, exponents_rows, networks
+from lottery_jax.study import Study
+
+SMALL = exponents.Setup(
+    dims={"pruned": (16,), "dense": (16,)},
+    grids={"pruned": (10.0, 40.0, 80.0), "dense": (1.0, 4.0)},
+    most={"pruned": 1000, "dense": 1024},  # 80 d is left out
+    seeds=2,
+    num_neurons=8,
+    fresh=200,
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ((0.9, 0.1, 0.1), (200.0, "inside")),  # halfway from 100 to 400 in log n
+        ((0.9, 0.1, 0.9), (None, "above")),
+        ((0.4, 0.9, 0.1), (800.0, "inside")),  # for good: the last place
+        ((0.4, 0.3, 0.2), (None, "below")),
+        ((0.9, 0.5, 0.4), (400.0, "inside")),
+    ],
+)
+def test_places_are_interpolated(values, expected):
+    """By hand, on n = 100, 400, 1600 at the level 1/2."""
+    place, side = exponents_rows.crossing(np.array([100, 400, 1600]), np.array(values), 0.5)
+    assert side == expected[1]
+    assert place == (pytest.approx(expected[0]) if expected[0] else None)
+
+
+def test_rows_come_from_the_networks_of_each_seed(tmp_path, monkeypatch):
+    """Levels that each seed's error curve crosses between its two n; and a known run is not run."""
+    store = Records(tmp_path / "exponents.jsonl")
+    rows = exponents.measure(SMALL, key=root(3), store=store, progress=False)
+    assert len(rows) == 2 * (3 + 2)  # two errors, and recall for the pruned ones
+    assert {(row.smallest, row.largest) for row in rows} == {(160, 640), (256, 1024)}
+    draw = networks.draw(exponents_rows.task_of(SMALL, 16), ("pruned",))
+    (_, drawn), *_ = exponents_rows.each_seed(
+        draw, np.array([160, 640], np.int32), [1], key=root(3)
+    )
+    first, second = drawn.error[:, 0]
+    level = float(np.sqrt(first * second))
+    asked = SMALL._replace(levels=(level,))
+
+    def none(*arguments, **options):
+        raise AssertionError("this was known")
+
+    monkeypatch.setattr(networks.learn, "learn", none)
+    again = exponents.measure(asked, key=root(3), store=store, progress=False)
+    (row,) = [
+        row
+        for row in again
+        if (row.what, row.dim, row.seed, row.method) == ("error", 16, 1, "pruned")
+    ]
+    share = (first - level) / (first - second)
+    assert row.side == "inside"
+    assert row.crossing == pytest.approx(160 * 4**share, rel=1e-5)
+    with pytest.raises(AssertionError, match="known"):
+        exponents.measure(SMALL._replace(fresh=201), key=root(3), store=store, progress=False)
+
+
+def made_up(pruned_power, dense_power, *, spread=0.05, open_dim=None):
+    """Places of six seeds about two powers of d."""
+    rows = []
+    for method, power, scale in (("pruned", pruned_power, 10.0), ("dense", dense_power, 0.3)):
+        for dim in (64, 256, 1024):
+            for seed in range(6):
+                place = scale * dim**power * np.exp(spread * (seed - 2.5))
+                is_open = dim == open_dim and seed == 0
+                rows.append(
+                    exponents_rows.Row(
+                        method=method,
+                        what="error",
+                        level=0.5,
+                        dim=dim,
+                        support_size=int(dim**0.5),
+                        seed=seed,
+                        crossing=None if is_open else float(place),
+                        side="above" if is_open else "inside",
+                        smallest=1,
+                        largest=10**9,
+                        degree=2,
+                        neurons=8,
+                        pruning_kept=8,
+                        shift=0.5,
+                    )
+                )
+    return rows
+
+
+def test_fits_find_the_powers_that_were_put_in():
+    """Seeds lie alike about every place, so that the powers come out but for rounding to whole n.
+
+    Student's limits with 5 degrees of freedom are 2.571 standard errors, .0935 / sqrt(6), of the
+    log; through three points log(4) apart, the slope's half width is that / sqrt(2) / log(4).
+    """
+    pruned, dense = exponents_report.curves(made_up(1.1, 1.9))
+    half = 2.571 * 0.0935 / np.sqrt(6) / np.sqrt(2) / np.log(4)
+    for curve, power in ((pruned, 1.1), (dense, 1.9)):
+        assert curve.exponent is not None
+        assert curve.exponent.value == pytest.approx(power, abs=1e-4)
+        assert curve.exponent.high - power == pytest.approx(half, rel=0.02)
+
+
+def test_an_open_dimension_is_left_out():
+    """It would pull the mean down; the table marks it."""
+    pruned, _ = exponents_report.curves(made_up(1.0, 2.0, open_dim=1024))
+    assert [point.open for point in pruned.points] == [0, 0, 1]
+    assert pruned.exponent is not None
+    assert pruned.exponent.value == pytest.approx(1.0, abs=0.1)
+    said = exponents.describe(made_up(1.0, 2.0, open_dim=1024))
+    assert "]+" in said
+    assert "between d = 64 and 256, a factor 4" in said
+
+
+def test_claims_follow_from_the_rows():
+    """Powers off theory's are said to be off, and equal ones not told apart."""
+    said = exponents.describe(made_up(1.0, 2.0))
+    assert said.count("the limits hold theory's") == 2
+    assert "exponents are apart" in said
+    said = exponents.describe(made_up(1.5, 1.5))
+    assert "the limits lie above theory's 1" in said
+    assert "the limits lie below theory's 2" in said
+    assert "not told apart" in said
+
+
+def test_it_is_a_study_with_a_figure():
+    """Every axis is labelled; the bound's line is there."""
+    assert isinstance(exponents, Study)
+    assert "2 seeds each" in exponents.plan(SMALL)
+    ax = exponents.draw(made_up(1.0, 2.0, open_dim=1024))
+    assert ax.get_ylabel() == "samples n"
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert any("CSQ" in label for label in labels)
+    assert any(label.startswith("dense: d^2.0") for label in labels)
