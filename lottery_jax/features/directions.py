@@ -185,7 +185,7 @@ def _measure(setup: Setup, laws: tuple[str, ...], inputs: str):
 def _row(setup: Setup, case: Case, place: int, found: list[dict[str, Any]]) -> Row:
     at = {name: np.array([each[name][place] for each in found], float) for name in found[0]}
     effective = directions_rows.effective_size(case.law, setup.dim, setup.support_size)
-    mass_low, mass_high = directions_rows.share_limits(at["mass"])
+    mass_low, mass_high = directions_rows.share_limits(at["mass"], effective)
     pruned, pruned_deviation, _, _ = directions_rows.mean_limits(at["pruned"])
     dense, dense_deviation, _, _ = directions_rows.mean_limits(at["dense"])
     gain, _, gain_low, gain_high = directions_rows.mean_limits(at["dense"] - at["pruned"])

@@ -75,8 +75,10 @@ def mean_limits(values) -> tuple[float, float, float, float]:
     return mean, deviation, mean - reach, mean + reach
 
 
-def share_limits(values) -> tuple[float, float]:
-    """Limits for the mean of shares, which may agree in all seeds (see `limits_mean`)."""
+def share_limits(values, effective: float) -> tuple[float, float]:
+    """Limits for the mean share of V, which may be the same for all seeds (see `limits_mean`)."""
     parts = np.round(np.asarray(values, np.float64) * 4096).astype(int)
     total, squares = int(parts.sum()), int((parts**2).sum())
-    return limits_mean(total, squares, len(parts), 4096, confidence=CONFIDENCE, independent=16)
+    return limits_mean(
+        total, squares, len(parts), 4096, confidence=CONFIDENCE, independent=round(effective)
+    )

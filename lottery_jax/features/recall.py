@@ -68,7 +68,7 @@ FULL = Setup(
     num_neurons=16,
 )
 QUICK = Setup(
-    curves=(Curve(1, 64, 0.5, (2.0, 8.0, 32.0), 4), Curve(2, 64, 0.5, (2.0, 8.0, 32.0), 4)),
+    curves=tuple(Curve(2, 64, shift, (2.0, 8.0, 32.0), 8) for shift in (0.5, theory_shift(64))),
     num_neurons=8,
 )
 
