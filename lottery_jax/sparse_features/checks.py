@@ -93,6 +93,14 @@ def check_finite(values: Float[Array, "..."]) -> None:
         )
 
 
+def check_rows(inputs: Float[Array, "row input"], targets: Float[Array, " row"]) -> None:
+    """Raise for rows that are not finite; says which is the first."""
+    if _is_known([inputs, targets]):
+        finite = np.isfinite(inputs).all(axis=1) & np.isfinite(targets)
+        if not finite.all():
+            raise ValueError(f"row {int(np.argmin(finite))} is not finite; leave such rows out")
+
+
 def _is_known(value: Any) -> bool:
     parts = value if isinstance(value, Sequence) else [value]
     return not any(isinstance(part, Tracer) for part in parts)

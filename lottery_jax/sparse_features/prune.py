@@ -4,7 +4,8 @@ The inputs kept are those of the M largest entries of one neuron's gradient at e
 links of information exponent 1), the M with the largest even scores (line 4: even exponents), and
 the M with the largest odd ones (line 5: odd exponents): at most 3 M. After arXiv 2406.08658, with
 signs as in its appendix. The main text's exchange the two parts, which changes nothing in lines 4
-and 5 taken together, but line 3: there the gradient's mean vanishes for every link.
+and 5 taken together, but line 3: there the gradient's mean vanishes for every link. (It also prints
+a shifted basis vector in line 3, without saying which; here that is e_d for both.)
 """
 
 from typing import NamedTuple

@@ -64,6 +64,14 @@ def scores_at(
     Scores
         With leading axes [size, M].
 
+    Raises
+    ------
+    ValueError
+        For sizes that are below 1, decrease, or go beyond a held source; no neuron; M outside 1 to
+        d; or a block below 1. What is traced is not looked at.
+    MemoryError
+        Where not even one basis vector's sums fit (`memory.check_memory`).
+
     Notes
     -----
     (d + 1)^2 additions for each row, and for each size some 70 passes over 2 m (d + 1)^2 numbers
@@ -86,6 +94,8 @@ def scores_at(
     dim, biases = source.dim, sums.draw_biases(key, num_neurons)
     if block is None:
         block = check_memory(source, num_neurons=num_neurons, limit=None)
+    if block < 1:
+        raise ValueError(f"{block=} basis vectors at a time must be at least 1")
     block = min(block, dim + 1)
     num_blocks = -(-(dim + 1) // block)
     # The last block ends with e_d, repeated if need be.

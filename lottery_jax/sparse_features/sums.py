@@ -27,6 +27,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
+from lottery_jax.sparse_features import checks
 from lottery_jax.sparse_features.largest import largest_sum
 
 _BIASES, _NOISE = 0, 1  # streams of a key
@@ -89,6 +90,11 @@ def start(
     shift
         c, above 0 and at most 1.
 
+    Raises
+    ------
+    ValueError
+        Without any bias.
+
     Examples
     --------
     >>> key = keys.root(0)
@@ -99,6 +105,7 @@ def start(
     >>> finish(sums, jnp.int32(2)).even.shape
     (4,)
     """
+    checks.check_neurons(len(biases))
     num_bins = 2 * (len(biases) + 1)
     return Sums(
         bins=jnp.zeros((len(weights) * num_bins, dim + 1), jnp.float32),
@@ -128,17 +135,22 @@ def update(
     Raises
     ------
     ValueError
-        For rows of another length.
+        For rows of another length, or targets of another number; outside compiled code also for
+        entries that are not finite.
 
     Notes
     -----
-    Each row costs d + 1 additions for each weight. They are made in place where the caller's
-    compiled loop allows it; one weight's bins and a block of rows should fit in a core's cache.
+    Each row costs d + 1 additions for each weight, made in place: the caller's sums are used up.
+    What bounds the speed is the cache, through which go every row and its bin for every weight, and
+    all bins of all weights once for each call: many rows at a time, up to what the cache holds,
+    cost less than few.
     """
-    if inputs.shape[1] + 1 != sums.bins.shape[1]:
+    if inputs.shape[1] + 1 != sums.bins.shape[1] or targets.shape != inputs.shape[:1]:
         raise ValueError(
-            f"rows of {inputs.shape[1]} inputs, but the sums are of {sums.bins.shape[1] - 1}"
+            f"inputs of shape {inputs.shape} and targets of shape {targets.shape}, but the sums "
+            f"are of {sums.bins.shape[1] - 1} inputs"
         )
+    checks.check_rows(inputs, targets)
     used = jnp.ones(len(inputs), bool) if is_used is None else is_used
     bins = _add(sums.bins, sums._replace(bins=None), inputs, targets, used)
     return sums._replace(bins=bins, num_rows=sums.num_rows + jnp.sum(used, dtype=jnp.int32))
@@ -175,8 +187,8 @@ def finish(sums: Sums, kept: Int32[Array, ""]) -> Parts:
 
     Notes
     -----
-    The entries at the last weight are those of the first neuron with a bias of at least 0, or of
-    the one with the largest bias where all are negative.
+    All are nan before the first row. The entries at the last weight are those of the first neuron
+    with a bias of at least 0, or of the one with the largest bias where all are negative.
     """
     order, is_positive = _order(sums.biases)
     has_none = jnp.all(sums.biases < 0)

@@ -126,8 +126,10 @@ def test_batches_of_any_size():
     wanted = expected(inputs, targets, key, shift=0.5, kept=2)
     np.testing.assert_allclose(found.even, wanted.even, rtol=1e-5)
     np.testing.assert_allclose(found.odd, wanted.odd, rtol=1e-5)
-    with pytest.raises(ValueError, match="rows of 3 inputs, but the sums are of 5"):
+    with pytest.raises(ValueError, match="but the sums are of 5 inputs"):
         sums.update(state, jnp.ones((4, 3)), jnp.ones(4))
+    with pytest.raises(ValueError, match="row 2 is not finite"):
+        sums.update(state, jnp.ones((4, DIM)), jnp.ones(4).at[2].set(jnp.inf))
 
 
 @pytest.mark.parametrize("length", [1, 7])
