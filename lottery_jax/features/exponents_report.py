@@ -125,8 +125,8 @@ def describe(rows: Sequence[Row]) -> str:
         [
             f"Samples needed, geometric mean of {_num_seeds(rows)} seeds and {100 * CONFIDENCE:g} "
             f"% limits; s = sqrt(d), M = s, c = {first.shift:g},\n{first.neurons} neurons. "
-            "Theory's powers hold up to logarithms; + marks a dimension in which some seed\nleaves the "
-            "grid, which no line uses:",
+            "Theory's powers hold up to logarithms; + marks a dimension in which some seed\nleaves "
+            "the grid, which no line uses:",
             "",
             format_table(header, cells),
             "",
