@@ -22,13 +22,13 @@ from lottery_jax.sparse_features import data, sums
 from lottery_jax.sparse_features.scores import scores_at
 
 _SHIFT, _KEPT = 0.5, 24
-_ROWS = 2048  # of a block
+_ROWS = 2048  # of a block; fewer samples are padded
 _SIZE = 2048  # of the matrices whose product gives the rate
 
 
 def features_scores(scale: str) -> Iterator[Result | Missing]:
     """Of 256 inputs, for 8192 samples and 32 or 128 neurons of different biases."""
-    dim, num_samples, sizes = (40, 512, (8,)) if scale == "quick" else (256, 8192, (32, 128))
+    dim, num_samples, sizes = (40, 4096, (8,)) if scale == "quick" else (256, 8192, (32, 128))
     for num_neurons in sizes:
         rng = np.random.default_rng(num_neurons)
         inputs = rng.normal(size=(num_samples, dim)).astype(np.float32)
@@ -57,7 +57,7 @@ def _compiled(num_samples: int, dim: int, num_neurons: int) -> Compiled:
     """Our scores of held rows, as a program."""
 
     def run(inputs, targets, sizes):
-        source = data.held(inputs, targets, rows=min(_ROWS, num_samples))
+        source = data.held(inputs, targets, rows=_ROWS)
         found = scores_at(
             source, sizes, _key(), num_neurons=num_neurons, kept=[_KEPT], shift=_SHIFT
         )
