@@ -125,3 +125,16 @@ def test_the_plan():
     assert (point.dim, point.multiples[-1]) == (144, 128.0)
     assert point.trials >= 10
     assert recall.plan(recall.QUICK).startswith("2 curves")
+
+
+@pytest.mark.slow
+def test_the_shift_of_theory_finds_the_support(tmp_path):
+    """d = 144, s = 12, n = 128 s^2, c = 1 / log d: at least .95 of it; 8 s^2 are too few."""
+    curve = next(curve for curve in recall.FULL.curves if curve.shift < 0.5)
+    setup = recall.Setup((curve,), recall.FULL.num_neurons)
+    mesh = make_mesh(jax.devices()[:2])
+    store = Store(tmp_path / "recall.jsonl")
+    few, *_, many = recall.measure(setup, key=root(0), store=store, mesh=mesh, progress=False)
+    assert (many.trials, many.scaled) == (10, 128)
+    assert many.recall >= 0.95
+    assert few.recall < 0.95

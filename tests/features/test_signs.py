@@ -1,13 +1,15 @@
 """The study of signs: rows that read back, and a reading that other rows would change."""
 
+import jax
 import pytest
 from matplotlib.axes import Axes
 
-from lottery_jax.core import root
+from lottery_jax.core import make_mesh, root
 from lottery_jax.features import signs
 from lottery_jax.montecarlo import Store
 from lottery_jax.study import Study
 from tests.features import made_counts
+from tests.oracles.rates import assert_rate
 
 SMALL = signs.Setup((1,), 20, 3, (200, 400), 0.5, 3, 10)
 
@@ -67,3 +69,15 @@ def test_the_figure_and_the_plan(rows):
     assert "chance level" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert "2 experiments at d = 20, n = 200, 400, 10 draws each" in signs.plan(SMALL)
     assert "4 experiments at d = 400" in signs.plan(signs.FULL)
+
+
+@pytest.mark.slow
+def test_line_3_needs_the_sign_of_the_appendix(tmp_path):
+    """k* = 1, d = 400, s = 10, n = 4000: all of the support, and no more of it than by chance."""
+    setup = signs.FULL._replace(exponents=(1,), sizes=(4000,))
+    mesh = make_mesh(jax.devices()[:2])
+    store = Store(tmp_path / "signs.jsonl")
+    meant, printed = signs.measure(setup, key=root(0), store=store, mesh=mesh, progress=False)
+    assert (meant.recall, meant.first) == (1, 1)
+    assert_rate(round(printed.first * 10 * printed.trials), 10 * printed.trials, 10 / 400)
+    assert printed.low <= printed.chance
