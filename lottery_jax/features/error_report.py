@@ -207,25 +207,26 @@ def _reading(rows: Sequence[Row]) -> str:
             f"the pruned network of one step ({by['pruned', 'one step']:.3g}), and the pruned one "
             f"{by['pruned', 'all layers']:.3g}."
         )
-    told = _noise(rows)
-    return " ".join(said + ([told] if told else []))
+    return " ".join([*said, *_noise(rows)])
 
 
-def _noise(rows: Sequence[Row]) -> str | None:
+def _noise(rows: Sequence[Row]) -> list[str]:
     """What a finite number of fresh rows adds, beside what the seeds do."""
     if _num_seeds(rows) < 2:
-        return None
-    shares = {}
-    for kind in (("pruned", "one step"), ("dense", "one step")):
-        for size in _sizes(rows, *kind):
-            noise = np.sqrt(np.mean(_values(rows, *kind, size, "error_deviation") ** 2))
-            shares[kind, size] = noise / _values(rows, *kind, size).std(ddof=1)
-    (kind, size), worst = max(shares.items(), key=lambda item: item[1])
-    return (
-        "The standard error that the fresh rows leave in an error is at most "
-        f"{worst:.2g} of the standard deviation over the seeds ({TOLD[kind]}, n = {size}), of "
-        "pruned and dense networks of one step."
-    )
+        return []
+    told = []
+    for method in ("pruned", "dense"):
+        shares = {
+            size: np.sqrt(np.mean(_values(rows, method, "one step", size, "error_deviation") ** 2))
+            / _values(rows, method, "one step", size).std(ddof=1)
+            for size in _sizes(rows, method, "one step")
+        }
+        size = max(shares, key=lambda size: shares[size])
+        told.append(f"{shares[size]:.2g} of it for {method} networks (n = {size})")
+    return [
+        "Beside the standard deviation over the seeds, the standard error that the fresh rows "
+        f"leave is at most {' and '.join(told)}; where a network knows nothing, both are the same noise."
+    ]
 
 
 def _sizes(rows: Sequence[Row], method: str, training: str) -> list[int]:

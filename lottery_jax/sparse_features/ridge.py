@@ -115,8 +115,9 @@ def _eliminate(matrix, penalty, right):
     """The solution of (matrix + penalty) weights = right, by Gauss-Jordan without pivoting.
 
     For positive definite matrices that is as accurate as their condition allows (Higham, Accuracy
-    and Stability of Numerical Algorithms, section 14.4). Calls of LAPACK are avoided: in a compiled
-    loop that runs on several CPU devices at once they can wait for each other forever.
+    and Stability of Numerical Algorithms, section 14.4). One eigendecomposition would serve all
+    strengths, but in a compiled loop that runs on several CPU devices at once, those of several
+    matrices wait for each other forever.
     """
     size = len(right)
     numbers = jnp.arange(size, dtype=jnp.int32)
