@@ -225,7 +225,8 @@ def _noise(rows: Sequence[Row]) -> list[str]:
         told.append(f"{shares[size]:.2g} of it for {method} networks (n = {size})")
     return [
         "Beside the standard deviation over the seeds, the standard error that the fresh rows "
-        f"leave is at most {' and '.join(told)}; where a network knows nothing, both are the same noise."
+        f"leave is at most {' and '.join(told)}; where a network knows nothing, both are the same "
+        "noise."
     ]
 
 
