@@ -102,7 +102,7 @@ def generated(
     directions: Float[Array, "input index"],
     key: Key[Array, ""],
     *,
-    rows: int = 1024,
+    rows: int = 2048,
 ) -> Source:
     """Rows that are drawn when they are read; `directions` and `key` may be traced.
 
@@ -155,7 +155,7 @@ def generated(
     return Source(dim, rows, read)
 
 
-def held(inputs: Float[Array, "..."], targets: Float[Array, "..."], *, rows: int = 1024) -> Source:
+def held(inputs: Float[Array, "..."], targets: Float[Array, "..."], *, rows: int = 2048) -> Source:
     """Rows that are held on the device, [samples, inputs] and [samples], as a source.
 
     Raises
