@@ -105,7 +105,7 @@ def test_wrong_settings(wrong, message, monkeypatch):
 def test_too_little_memory():
     source = data.held(jnp.ones((5, 3)), jnp.ones(5))
     arguments = {key: value for key, value in GOOD.items() if key != "num_samples"}
-    with pytest.raises(MemoryError, match="of which 1,000 are allowed; blocks of 64 rows would"):
+    with pytest.raises(MemoryError, match="of which 1,000 are allowed; blocks of 128 rows would"):
         prune.prune_network(source, 4, keys.root(0), memory_limit=1000, **arguments)
 
 
