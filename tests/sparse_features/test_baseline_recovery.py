@@ -13,6 +13,15 @@ LINEAR = links.hermite({1: 1.0})
 TINY = {"dim": 12, "support_size": 3, "link": LINEAR, "sizes": (20, 400), "kept": 2}
 
 
+def test_counts_of_a_draw_are_traceable():
+    experiment = baseline_recovery.baseline_recovery(**TINY, num_neurons=3)
+    shapes = jax.eval_shape(experiment.count, root(3), experiment.scalars())
+    assert {name: (each.shape, str(each.dtype)) for name, each in shapes.items()} == dict.fromkeys(
+        ("found", "found_squared", "kept"), ((len(METHODS), 2), "int32")
+    )
+
+
+@pytest.mark.slow
 def test_one_draw():
     experiment = baseline_recovery.baseline_recovery(**TINY, num_neurons=3)
     key = keys.lane(root(3), 0)
