@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lottery_jax.features import (
+    baselines,
     cancellation,
     directions,
     error,
@@ -21,6 +22,7 @@ STUDIES: Mapping[str, Any] = {
         error,
         recall,
         exponents,
+        baselines,
         signs,
         gradients,
         cancellation,
