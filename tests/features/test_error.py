@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax.core import root
+from lottery_jax.core import make_mesh, root
 from lottery_jax.core.records import Records
 from lottery_jax.features import error, error_report, error_rows, networks
 from lottery_jax.sparse_features import data, directions, learn, links, prune
@@ -22,10 +22,10 @@ SMALL = error.Setup(
     num_neurons=8,
     kept=2,
     fresh=500,
-    trained_sizes=(200,),
     passes=1,
     batch=32,
 )
+TRAINED = SMALL._replace(trained_sizes=(200,))
 
 
 class Run(NamedTuple):
@@ -39,24 +39,47 @@ class Run(NamedTuple):
 def run(tmp_path_factory):
     """One run of the small setup."""
     store = Records(tmp_path_factory.mktemp("error") / "error.jsonl")
-    return Run(error.measure(SMALL, key=root(3), store=store, progress=False), store)
+    return Run(measure(SMALL, store), store)
+
+
+def measure(setup, store):
+    """On one device, for which it compiles faster."""
+    mesh = make_mesh(jax.devices()[:1])
+    return error.measure(setup, key=root(3), store=store, mesh=mesh, progress=False)
 
 
 def test_there_is_a_row_for_each_network(run):
-    """Four of one step for each n and seed, and two fully trained."""
+    """Four of one step for each n and seed."""
     kinds = [(row.method, row.training, row.size, row.seed) for row in run.rows]
-    assert len(set(kinds)) == len(kinds) == 4 * 2 * 2 + 2 * 2
+    assert len(set(kinds)) == len(kinds) == 4 * 2 * 2
     for row in run.rows:
         assert row.chance == row.kept / SMALL.dim
         if row.method in ("dense", "oracle"):
             assert row.recall == 1
-        assert (row.strength is None) == (row.training == "all layers")
-    by = {(row.method, row.size, row.seed): row for row in run.rows if row.training == "one step"}
+    by = {(row.method, row.size, row.seed): row for row in run.rows}
     for (method, size, seed), row in by.items():
         if method == "random":
             assert row.kept == by["pruned", size, seed].kept
 
 
+@pytest.mark.slow
+def test_full_training_adds_rows(run, monkeypatch):
+    """Two for each seed, with the recall of the networks of one step; known ones are not run."""
+    rows = measure(TRAINED, run.store)
+    assert [row for row in rows if row.training == "one step"] == run.rows
+    added = [row for row in rows if row.training == "all layers"]
+    assert {(row.method, row.seed) for row in added} == {
+        (method, seed) for method in ("pruned", "dense") for seed in (0, 1)
+    }
+    recalls = {(row.method, row.seed): row.recall for row in run.rows if row.size == 200}
+    for row in added:
+        assert (row.size, row.strength) == (200, None)
+        assert row.recall == recalls[row.method, row.seed]
+    monkeypatch.setattr(error_rows, "_train", None)
+    assert measure(TRAINED, run.store) == rows
+
+
+@pytest.mark.slow
 def test_rows_are_those_of_their_parts(run):
     """Seed 1 at n = 400 again, from the public functions and its own streams."""
     key = jax.random.fold_in(root(3), 1)
@@ -94,18 +117,15 @@ def test_a_run_goes_on_from_its_store(run, monkeypatch):
         raise AssertionError("this was known")
 
     with monkeypatch.context() as patch:
-        patch.setattr(error_rows, "_train", none)
         patch.setattr(networks.learn, "learn", none)
-        again = error.measure(SMALL, key=root(3), store=run.store, progress=False)
+        again = measure(SMALL, run.store)
         assert again == run.rows
         other = SMALL._replace(kept=3)
         with pytest.raises(AssertionError, match="known"):
-            error.measure(other, key=root(3), store=run.store, progress=False)
-    more = SMALL._replace(seeds=3, trained_sizes=())
-    rows = error.measure(more, key=root(3), store=run.store, progress=False)
-    assert [row for row in rows if row.seed < 2] == [
-        row for row in run.rows if row.training == "one step"
-    ]
+            measure(other, run.store)
+    more = SMALL._replace(seeds=3)
+    rows = measure(more, run.store)
+    assert [row for row in rows if row.seed < 2] == run.rows
 
 
 def made_up(errors):

@@ -35,6 +35,7 @@ def test_places_are_interpolated(values, expected):
     assert place == (pytest.approx(expected[0]) if expected[0] else None)
 
 
+@pytest.mark.slow
 def test_rows_come_from_the_networks_of_each_seed(tmp_path, monkeypatch):
     """Levels that each seed's error curve crosses between its two n; and a known run is not run."""
     store = Records(tmp_path / "exponents.jsonl")

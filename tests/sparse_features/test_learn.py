@@ -63,7 +63,11 @@ def expected(inputs, targets, mask, biases, fits_linear):
 
 
 @pytest.mark.parametrize(
-    ("link", "run", "fits_linear"), [(HE2, learn_held, False), (TWO, learn_linear, True)]
+    ("link", "run", "fits_linear"),
+    [
+        (HE2, learn_held, False),
+        pytest.param(TWO, learn_linear, True, marks=pytest.mark.slow),
+    ],
 )
 def test_networks_are_those_of_the_oracle(link, run, fits_linear):
     """Weights, errors for every strength, and outputs; 700 of 1000 rows, so 140 validate.

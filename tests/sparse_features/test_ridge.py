@@ -11,6 +11,9 @@ from tests.oracles import one_step as oracle
 ROUNDING = 2.0**-23
 
 
+solve = jax.jit(ridge.solve, static_argnums=1)
+
+
 def relu_features(seed, *, rows=600, size=24):
     """As of a trained first layer: neurons along one line, and so a Gram matrix of low rank."""
     random = np.random.default_rng(seed)
@@ -31,7 +34,7 @@ def streamed(features, targets, strengths, *, block=128, filling=7.0):
             jnp.asarray(np.pad(wanted, (0, missing), constant_values=filling)),
             jnp.arange(block, dtype=jnp.int32) < len(rows),
         )
-    return jax.jit(lambda sums: ridge.solve(sums, strengths))(sums)
+    return solve(sums, strengths)
 
 
 @pytest.mark.parametrize("scale", [1.0, 100.0])

@@ -77,6 +77,7 @@ def test_removed_inputs_keep_the_weight_0(problems, found):
     assert np.all(np.asarray(found.weights.first)[masks] != 0)
 
 
+@pytest.mark.slow
 def test_each_network_is_trained_as_if_alone(problems, found):
     """The first problem by itself; rounding differs with the shape of the products."""
     alone = train([each[:1] for each in problems])
