@@ -42,8 +42,6 @@ QUICK = Setup(
     num_neurons=32,
     kept=4,
     fresh=2000,
-    trained_sizes=(500,),
-    passes=5,
 )
 
 

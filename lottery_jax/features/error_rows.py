@@ -77,7 +77,7 @@ def collect(
     total = setup.seeds + len(setup.trained_sizes)
     with reporting(progress, total, name) as report:
         report(len(each), total)
-        draw = networks.draw(_task(setup), METHODS)
+        draw = networks.draw(_task(setup), METHODS, most=max(setup.sizes))
         sizes = np.asarray(setup.sizes, np.int32)
         seeds = [seed for seed in range(setup.seeds) if seed not in each]
         for seed, drawn in each_seed(draw, sizes, seeds, key=key, mesh=mesh):

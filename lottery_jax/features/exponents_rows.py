@@ -73,7 +73,7 @@ def collect(
             }
             stored = {seed: store.find(settings | {"seed": seed}) for seed in range(setup.seeds)}
             each = {seed: known for seed, known in stored.items() if known is not None}
-            draw = networks.draw(task, (method,))
+            draw = networks.draw(task, (method,), most=int(sizes[-1]))
             seeds = [seed for seed in range(setup.seeds) if seed not in each]
             for seed, drawn in each_seed(draw, sizes, seeds, key=key, mesh=mesh):
                 each[seed] = _told(drawn)
@@ -118,8 +118,9 @@ def crossing(
 
     Examples
     --------
-    >>> crossing(np.array([100, 200, 400, 800]), np.array([0.9, 0.4, 0.6, 0.4]), 0.5)
-    (565.685424949238, 'inside')
+    >>> place, side = crossing(np.array([100, 400, 1600]), np.array([0.9, 0.1, 0.1]), 0.5)
+    >>> round(place), side
+    (200, 'inside')
     >>> crossing(np.array([100, 200]), np.array([0.9, 0.8]), 0.5)
     (None, 'above')
     """

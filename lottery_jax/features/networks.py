@@ -20,6 +20,7 @@ METHODS = ("pruned", "dense", "oracle", "random")  # which inputs the first laye
 
 # Streams of a seed.
 _DIRECTIONS, DATA, _PRUNING, _RANDOM, _NETWORK, FRESH = range(6)
+_HELD = 2**25  # numbers, of 4 bytes
 
 
 class Task(NamedTuple):
@@ -45,18 +46,23 @@ class Drawn(NamedTuple):
 
 
 @functools.lru_cache(maxsize=64)
-def draw(task: Task, methods: tuple[str, ...]):
+def draw(task: Task, methods: tuple[str, ...], *, most: int):
     """One seed as a function of its key and of the numbers of rows, which are traced.
 
     Parameters
     ----------
     methods
         Some of `METHODS`. "random" keeps as many inputs as "pruned".
+    most
+        The largest number of rows. Where so many are at most 2^25 numbers they are drawn once and
+        held, which runs and compiles faster; otherwise they are drawn whenever they are read.
     """
 
     def one_seed(key: Key[Array, ""], sizes: Int32[Array, " size"]) -> Drawn:
         source, support = rows_of(task, key, DATA)
-        fresh, _ = rows_of(task, key, FRESH)
+        if most * task.dim <= _HELD:
+            source = _held(task, key, DATA, most)
+        fresh = _held(task, key, FRESH, task.fresh)
         kept = jnp.ones((len(sizes), task.dim), bool)
         if {"pruned", "random"} & set(methods):
             kept = _pruned(task, source, sizes, keys.lane(key, _PRUNING))
@@ -91,6 +97,12 @@ def rows_of(
     model = data.Model(links.hermite({task.degree: 1.0}))
     source = data.generated(model, hidden, keys.lane(key, stream), rows=rows)
     return source, directions.support(hidden)
+
+
+def _held(task: Task, key: Key[Array, ""], stream: int, count: int) -> data.Source:
+    """The first rows of a stream, drawn at once."""
+    inputs, targets = rows_of(task, key, stream, rows=count)[0].read(jnp.int32(0))
+    return data.held(inputs, targets)
 
 
 def _pruned(task: Task, source: data.Source, sizes, key) -> Bool[Array, "size input"]:

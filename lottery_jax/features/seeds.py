@@ -43,6 +43,7 @@ def each_seed(
 
     Examples
     --------
+    >>> import jax.numpy as jnp
     >>> from lottery_jax.core import root
     >>> def measure(key, scale):
     ...     return scale * jax.random.uniform(key, (), jnp.float32)

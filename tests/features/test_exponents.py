@@ -42,7 +42,7 @@ def test_rows_come_from_the_networks_of_each_seed(tmp_path, monkeypatch):
     rows = exponents.measure(SMALL, key=root(3), store=store, progress=False)
     assert len(rows) == 2 * (3 + 2)  # two errors, and recall for the pruned ones
     assert {(row.smallest, row.largest) for row in rows} == {(160, 640), (256, 1024)}
-    draw = networks.draw(exponents_rows.task_of(SMALL, 16), ("pruned",))
+    draw = networks.draw(exponents_rows.task_of(SMALL, 16), ("pruned",), most=640)
     (_, drawn), *_ = exponents_rows.each_seed(
         draw, np.array([160, 640], np.int32), [1], key=root(3)
     )
