@@ -29,12 +29,12 @@ _SIZE = 2048  # of the matrices whose product gives the rate
 def features_scores(scale: str) -> Iterator[Result | Missing]:
     """Of 256 inputs, for 8192 samples and 32 or 128 neurons of different biases."""
     dim, num_samples, sizes = (40, 4096, (8,)) if scale == "quick" else (256, 8192, (32, 128))
-    for num_neurons in sizes:
-        rng = np.random.default_rng(num_neurons)
+    for num_pairs in sizes:
+        rng = np.random.default_rng(num_pairs)
         inputs = rng.normal(size=(num_samples, dim)).astype(np.float32)
         targets = (inputs[:, 0] ** 2 - 1).astype(np.float32)
-        biases = np.asarray(sums.draw_biases(_key(), num_neurons))
-        program = _compiled(num_samples, dim, num_neurons)
+        biases = np.asarray(sums.draw_biases(_key(), num_pairs))
+        program = _compiled(num_samples, dim, num_pairs)
         rows = jnp.asarray(inputs), jnp.asarray(targets), jnp.array([num_samples], jnp.int32)
         numbers = inputs, targets, _noise(num_samples), biases
         theirs = {
@@ -42,25 +42,23 @@ def features_scores(scale: str) -> Iterator[Result | Missing]:
             "NumPy, runs": rivals.scores_by_runs,
         }
         yield from compare(
-            f"scores d={dim}, n={num_samples}, m={num_neurons}",
+            f"scores d={dim}, n={num_samples}, m={num_pairs}",
             work="sample",
             ours=functools.partial(program, *rows),
             units=num_samples,
             rivals=[
                 *(_numpy(name, solve, numbers) for name, solve in theirs.items()),
-                _bare_products(dim, num_neurons, _memory(num_samples, dim, num_neurons)),
+                _bare_products(dim, num_pairs, _memory(num_samples, dim, num_pairs)),
             ],
         )
 
 
-def _compiled(num_samples: int, dim: int, num_neurons: int) -> Compiled:
+def _compiled(num_samples: int, dim: int, num_pairs: int) -> Compiled:
     """Our scores of held rows, as a program."""
 
     def run(inputs, targets, sizes):
         source = data.held(inputs, targets, rows=_ROWS)
-        found = scores_at(
-            source, sizes, _key(), num_neurons=num_neurons, kept=[_KEPT], shift=_SHIFT
-        )
+        found = scores_at(source, sizes, _key(), num_pairs=num_pairs, kept=[_KEPT], shift=_SHIFT)
         return jnp.stack([found.even[0, 0], found.odd[0, 0]])
 
     inputs = jax.ShapeDtypeStruct((num_samples, dim), jnp.float32)
@@ -73,11 +71,11 @@ def _numpy(name: str, solve: Callable, numbers: tuple[np.ndarray, ...]) -> Rival
     return Rival(name, run, len(numbers[0]), _same, rounds=3)
 
 
-def _bare_products(dim: int, num_neurons: int, note: str) -> Rival:
+def _bare_products(dim: int, num_pairs: int, note: str) -> Rival:
     """Products of large square matrices alone, counted in samples of as many operations."""
     matrix = jnp.ones((_SIZE, _SIZE), jnp.float32)
     product = jax.jit(jnp.matmul)
-    per_sample = 4 * num_neurons * (dim + 1) ** 2
+    per_sample = 4 * num_pairs * (dim + 1) ** 2
     return Rival(
         "the products replaced, at matmul's rate",
         lambda: product(matrix, matrix),
@@ -88,11 +86,11 @@ def _bare_products(dim: int, num_neurons: int, note: str) -> Rival:
     )
 
 
-def _memory(num_samples: int, dim: int, num_neurons: int) -> str:
+def _memory(num_samples: int, dim: int, num_pairs: int) -> str:
     """What our program takes beside the rows themselves, at n and at 8 n."""
     found = []
     for number in (num_samples, 8 * num_samples):
-        analysis = _compiled(number, dim, num_neurons).memory_analysis()
+        analysis = _compiled(number, dim, num_pairs).memory_analysis()
         found.append(f"{analysis.temp_size_in_bytes / 1e6:.4g} MB" if analysis else "not known")
     return f"ours takes {found[0]} at n, {found[1]} at 8 n"
 

@@ -81,7 +81,7 @@ print(f"k* = {link.information_exponent}; inputs that matter: {jnp.flatnonzero(s
 
 # %%
 num_fitted = learn.num_fitted(num_samples)
-pruned = prune_network(source, num_fitted, of_pruning, num_neurons=64, kept=support_size, shift=0.5)
+pruned = prune_network(source, num_fitted, of_pruning, num_pairs=64, kept=support_size, shift=0.5)
 kept_of_support = int(jnp.sum(pruned.kept & support))
 print(f"kept {int(jnp.sum(pruned.kept))} of {dim} inputs,", end=" ")
 print(f"among them {kept_of_support} of the {support_size} that matter")
@@ -178,5 +178,5 @@ inputs = generator.standard_normal((6000, 40)).astype(np.float32)
 targets = np.maximum(inputs[:, 3] * inputs[:, 5], 0) + 0.1 * generator.standard_normal(6000)
 targets = (targets - targets.mean()).astype(np.float32)
 own = data.held(jnp.asarray(inputs), jnp.asarray(targets))
-pruned = prune_network(own, 6000, key, num_neurons=64, kept=2, shift=0.5)
+pruned = prune_network(own, 6000, key, num_pairs=64, kept=2, shift=0.5)
 print("inputs 3 and 5 matter; kept:", jnp.flatnonzero(pruned.kept).tolist())

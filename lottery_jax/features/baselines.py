@@ -57,7 +57,7 @@ class Setup(NamedTuple):
     support_size: int
     multiples: tuple[float, ...]  # n / s^k*
     shift: float
-    num_neurons: int
+    num_pairs: int
     trials: int
 
 
@@ -128,7 +128,7 @@ def _tasks(setup: Setup) -> list[Experiment]:
             link=links.hermite({exponent: 1.0}),
             sizes=_sizes(setup, exponent),
             kept=setup.support_size,
-            num_neurons=setup.num_neurons,
+            num_pairs=setup.num_pairs,
             shift=setup.shift,
         )
         for exponent in setup.exponents

@@ -38,7 +38,7 @@ class Setup(NamedTuple):
     support_size: int  # summands
     sizes: tuple[int, ...]
     shift: float  # c of the shifted basis
-    num_neurons: int
+    num_pairs: int
     trials: int
     grid: int  # places of c at which the gradient is computed
 
@@ -143,7 +143,7 @@ def _tasks(setup: Setup) -> list[Experiment]:
             link=_link(setup.support_size),
             sizes=setup.sizes,
             kept=[setup.support_size],
-            num_neurons=setup.num_neurons,
+            num_pairs=setup.num_pairs,
             shift=shift,
             law="coordinates",
             biases=biases,

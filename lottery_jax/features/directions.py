@@ -56,7 +56,7 @@ class Setup(NamedTuple):
     exponent: int  # k*
     sizes: tuple[int, ...]
     shift: float
-    num_biases: int  # m of PruneNetwork
+    num_pairs: int  # m of PruneNetwork
     num_neurons: int  # of the networks that are trained
     fresh: int  # rows for the test error
     seeds: int
@@ -73,7 +73,7 @@ FULL = Setup(
     exponent=2,
     sizes=(1000, 4000, 16_000),
     shift=0.5,
-    num_biases=16,
+    num_pairs=16,
     num_neurons=64,
     fresh=4096,
     seeds=10,
@@ -83,7 +83,7 @@ QUICK = FULL._replace(
     dim=36,
     support_size=6,
     sizes=(500, 2000),
-    num_biases=4,
+    num_pairs=4,
     num_neurons=32,
     fresh=2048,
     seeds=4,
@@ -155,7 +155,7 @@ def _measure(setup: Setup, laws: tuple[str, ...], inputs: str):
             source,
             learn.num_fitted(sizes),  # the rest chooses the strength of the ridge
             stream(_PRUNE),
-            num_neurons=setup.num_biases,
+            num_pairs=setup.num_pairs,
             kept=kept[None],
             shift=setup.shift,
         )

@@ -111,7 +111,7 @@ def _pruned(task: Task, source: data.Source, sizes, key) -> Bool[Array, "size in
         source,
         learn.num_fitted(sizes),
         key,
-        num_neurons=task.num_neurons // 2,
+        num_pairs=task.num_neurons // 2,
         kept=[task.kept],
         shift=task.shift,
     )

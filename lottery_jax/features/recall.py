@@ -44,7 +44,7 @@ class Setup(NamedTuple):
     """What a run draws."""
 
     curves: tuple[Curve, ...]
-    num_neurons: int  # m
+    num_pairs: int  # m
 
 
 def theory_shift(dim: int) -> float:
@@ -66,11 +66,11 @@ FULL = Setup(
         Curve(3, 576, 0.8, (4.0, 8.0, 16.0, 32.0), 6),
         Curve(3, 1024, 0.8, (8.0, 16.0, 32.0), 4),
     ),
-    num_neurons=16,
+    num_pairs=16,
 )
 QUICK = Setup(
     curves=tuple(Curve(2, 64, shift, (2.0, 8.0, 32.0), 8) for shift in (0.5, theory_shift(64))),
-    num_neurons=8,
+    num_pairs=8,
 )
 
 
@@ -78,7 +78,7 @@ def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     seconds = 0.0
     for curve in setup.curves:
-        cost = _experiment(curve, setup.num_neurons).seconds_per_draw
+        cost = _experiment(curve, setup.num_pairs).seconds_per_draw
         seconds += curve.trials * (cost() if cost else 0.0)
     dims = sorted({curve.dim for curve in setup.curves})
     exponents = sorted({curve.exponent for curve in setup.curves})
@@ -98,7 +98,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each curve and number of rows; draws that the store holds are not drawn again."""
-    experiments = [_experiment(curve, setup.num_neurons) for curve in setup.curves]
+    experiments = [_experiment(curve, setup.num_pairs) for curve in setup.curves]
     tasks = [
         (experiment, curve.trials)
         for experiment, curve in zip(experiments, setup.curves, strict=True)
@@ -115,7 +115,7 @@ def _support_size(curve: Curve) -> int:
     return math.isqrt(curve.dim)
 
 
-def _experiment(curve: Curve, num_neurons: int) -> Experiment:
+def _experiment(curve: Curve, num_pairs: int) -> Experiment:
     support_size = _support_size(curve)
     return recovery.recovery(
         dim=curve.dim,
@@ -123,7 +123,7 @@ def _experiment(curve: Curve, num_neurons: int) -> Experiment:
         link=links.hermite({curve.exponent: 1.0}),
         sizes=[round(each * support_size**curve.exponent) for each in curve.multiples],
         kept=[support_size],
-        num_neurons=num_neurons,
+        num_pairs=num_pairs,
         shift=curve.shift,
     )
 

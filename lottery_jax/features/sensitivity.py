@@ -37,7 +37,7 @@ class Setup(NamedTuple):
     kept: tuple[float, ...]  # M / s; 1 where c is swept
     shifts: tuple[float, ...]  # c, beside 1 / log d
     shift: float  # c where M is swept
-    num_neurons: int
+    num_pairs: int
     trials: int
 
 
@@ -49,7 +49,7 @@ FULL = Setup(
     kept=(0.25, 0.5, 1.0, 2.0, 4.0),
     shifts=(0.1, 0.3, 0.5, 0.7, 0.9),
     shift=0.5,
-    num_neurons=16,
+    num_pairs=16,
     trials=20,
 )
 QUICK = Setup(64, 8, 2, (8.0, 32.0), (0.5, 1.0, 2.0), (0.1, 0.5, 0.9), 0.5, 8, 8)
@@ -110,7 +110,7 @@ def _tasks(setup: Setup) -> list[Experiment]:
         "support_size": size,
         "link": links.hermite({setup.exponent: 1.0}),
         "sizes": [round(each * size**setup.exponent) for each in setup.multiples],
-        "num_neurons": setup.num_neurons,
+        "num_pairs": setup.num_pairs,
     }
     choices = [max(1, round(each * size)) for each in setup.kept]
     shifts = sorted([*setup.shifts, 1 / math.log(setup.dim)])

@@ -61,7 +61,7 @@ class Setup(NamedTuple):
     support_size: int
     sizes: tuple[int, ...]
     shift: float
-    num_neurons: int
+    num_pairs: int
     trials: int
 
 
@@ -131,7 +131,7 @@ def _tasks(setup: Setup) -> list[Experiment]:
             link=links.hermite({exponent: 1.0}),
             sizes=setup.sizes,
             kept=[setup.support_size],
-            num_neurons=setup.num_neurons,
+            num_pairs=setup.num_pairs,
             shift=setup.shift,
             convention=convention,
         )

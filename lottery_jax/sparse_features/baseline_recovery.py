@@ -31,7 +31,7 @@ def baseline_recovery(
     link: Link,
     sizes: Sequence[int],
     kept: int,
-    num_neurons: int = 16,
+    num_pairs: int = 16,
     shift: float = 0.5,
     lanes: int = 2,
 ) -> Experiment:
@@ -42,7 +42,7 @@ def baseline_recovery(
 
     Parameters
     ----------
-    dim, support_size, link, sizes, num_neurons, shift, lanes
+    dim, support_size, link, sizes, num_pairs, shift, lanes
         As in `recovery.recovery`.
     kept
         M.
@@ -66,10 +66,10 @@ def baseline_recovery(
         link=link,
         sizes=sizes,
         kept=[kept],
-        num_neurons=num_neurons,
+        num_pairs=num_pairs,
         shift=shift,
     )
-    names = ("dim", "support_size", "link", "terms", "sizes", "kept", "num_neurons", "shift")
+    names = ("dim", "support_size", "link", "terms", "sizes", "kept", "num_pairs", "shift")
     settings = dict(like.settings)
     parameters: dict[str, int | float] = {"shift": float(shift), "kept": int(kept)}
     parameters |= {f"size{i}": int(size) for i, size in enumerate(sizes)}
@@ -77,7 +77,7 @@ def baseline_recovery(
     return Experiment(
         name=NAME,
         settings=tuple((name, settings[name]) for name in names),
-        count=_count(dim, support_size, data.Model(link), num_neurons, len(sizes)),
+        count=_count(dim, support_size, data.Model(link), num_pairs, len(sizes)),
         parameters=tuple(parameters.items()),
         lanes=lanes,
         vmap_lanes=like.vmap_lanes,
@@ -87,14 +87,14 @@ def baseline_recovery(
 
 
 @functools.cache
-def _count(dim: int, support_size: int, model: data.Model, num_neurons: int, num_sizes: int):
+def _count(dim: int, support_size: int, model: data.Model, num_pairs: int, num_sizes: int):
     def count(key: Key[Array, ""], parameters) -> dict[str, Int32[Array, "..."]]:
         stream = functools.partial(keys.lane, key)
         sizes = jnp.stack([parameters[f"size{i}"] for i in range(num_sizes)])
         hidden = directions.flat(stream(_DIRECTIONS), dim, support_size)
         source = data.generated(model, hidden, stream(_DATA))
         network, kept = stream(_NETWORK), parameters["kept"]
-        settings = {"num_neurons": num_neurons, "kept": kept[None]}
+        settings = {"num_pairs": num_pairs, "kept": kept[None]}
         shifted = scores_at(source, sizes, network, shift=parameters["shift"], **settings)
         plain = baselines.unshifted(source, sizes, network, **settings)
         masks = [
@@ -106,8 +106,8 @@ def _count(dim: int, support_size: int, model: data.Model, num_neurons: int, num
         number = jnp.sum(masks[0], axis=1, dtype=jnp.int32)
         any_order = baselines.random(stream(_RANDOM), dim)
         others = (
-            baselines.gradient_norms(source, sizes, network, num_neurons=num_neurons),
-            baselines.snip(source, sizes, network, num_neurons=num_neurons),
+            baselines.gradient_norms(source, sizes, network, num_pairs=num_pairs),
+            baselines.snip(source, sizes, network, num_pairs=num_pairs),
             baselines.first_order(source, sizes),
             jnp.tile(any_order[None], (num_sizes, 1)),
         )

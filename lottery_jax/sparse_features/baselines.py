@@ -63,13 +63,13 @@ def first_order(source: Source, sizes: Integers) -> Float[Array, "size input"]:
 
 
 def gradient_norms(
-    source: Source, sizes: Integers, key: Key[Array, ""], *, num_neurons: int
+    source: Source, sizes: Integers, key: Key[Array, ""], *, num_pairs: int
 ) -> Float[Array, "size input"]:
     """The norm over neurons of the gradient's entries at the random initial weights.
 
     Parameters
     ----------
-    num_neurons
+    num_pairs
         Neurons with weights of their own; mirrored ones add nothing new.
 
     Notes
@@ -80,15 +80,15 @@ def gradient_norms(
     --------
     >>> from lottery_jax.sparse_features import data
     >>> source = data.held(jnp.ones((4, 3)), jnp.ones(4))
-    >>> gradient_norms(source, [2, 4], keys.root(0), num_neurons=5).shape
+    >>> gradient_norms(source, [2, 4], keys.root(0), num_pairs=5).shape
     (2, 3)
     """
-    gradients, _ = _at_start(source, sizes, key, num_neurons)
+    gradients, _ = _at_start(source, sizes, key, num_pairs)
     return jnp.sqrt(jnp.sum(gradients**2, axis=1))
 
 
 def snip(
-    source: Source, sizes: Integers, key: Key[Array, ""], *, num_neurons: int
+    source: Source, sizes: Integers, key: Key[Array, ""], *, num_pairs: int
 ) -> Float[Array, "size input"]:
     """SNIP's |weight * gradient| (Lee et al. 2019), summed over the weights of an input.
 
@@ -98,10 +98,10 @@ def snip(
     --------
     >>> from lottery_jax.sparse_features import data
     >>> source = data.held(jnp.ones((4, 3)), jnp.ones(4))
-    >>> snip(source, [2, 4], keys.root(0), num_neurons=5).shape
+    >>> snip(source, [2, 4], keys.root(0), num_pairs=5).shape
     (2, 3)
     """
-    gradients, weights = _at_start(source, sizes, key, num_neurons)
+    gradients, weights = _at_start(source, sizes, key, num_pairs)
     return jnp.sum(jnp.abs(gradients * weights[None]), axis=1)
 
 
@@ -110,7 +110,7 @@ def unshifted(
     sizes: Integers,
     key: Key[Array, ""],
     *,
-    num_neurons: int,
+    num_pairs: int,
     kept: Integers,
 ) -> Scores:
     """PruneNetwork's scores at the basis vectors themselves, c = 1, for `prune.select`.
@@ -122,10 +122,10 @@ def unshifted(
     --------
     >>> from lottery_jax.sparse_features import data
     >>> source = data.held(jnp.ones((4, 3)), jnp.ones(4))
-    >>> unshifted(source, [2, 4], keys.root(0), num_neurons=5, kept=[1]).odd.shape
+    >>> unshifted(source, [2, 4], keys.root(0), num_pairs=5, kept=[1]).odd.shape
     (2, 1, 4)
     """
-    return scores_at(source, sizes, key, num_neurons=num_neurons, kept=kept, shift=1.0)
+    return scores_at(source, sizes, key, num_pairs=num_pairs, kept=kept, shift=1.0)
 
 
 def random(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
@@ -151,13 +151,13 @@ def oracle(directions: Float[Array, "input index"]) -> Float[Array, " input"]:
 
 
 def _at_start(
-    source: Source, sizes: Integers, key: Key[Array, ""], num_neurons: int
+    source: Source, sizes: Integers, key: Key[Array, ""], num_pairs: int
 ) -> tuple[Float[Array, "size neuron input"], Float[Array, "neuron input"]]:
     """Gradients but for the sign a_j, and the weights."""
     checks.check_sizes(source, sizes)
-    checks.check_neurons(num_neurons)
-    biases = sums.draw_biases(key, num_neurons)
-    each = keys.items(jax.random.fold_in(key, _WEIGHTS), num_neurons)
+    checks.check_pairs(num_pairs)
+    biases = sums.draw_biases(key, num_pairs)
+    each = keys.items(jax.random.fold_in(key, _WEIGHTS), num_pairs)
     drawn = jax.vmap(lambda item: jax.random.normal(item, (source.dim,), jnp.float32))(each)
     weights = drawn / jnp.sqrt(jnp.sum(drawn**2, axis=1, keepdims=True))
 

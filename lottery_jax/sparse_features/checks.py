@@ -57,10 +57,10 @@ def check_kept(kept: Integer | Integers, dim: int) -> None:
                 raise ValueError(f"M: kept={some} must be from 1 to d, here {dim}")
 
 
-def check_neurons(num_neurons: int) -> None:
+def check_pairs(num_pairs: int) -> None:
     """Raise unless there is a neuron."""
-    if num_neurons < 1:
-        raise ValueError(f"{num_neurons=} must be at least 1")
+    if num_pairs < 1:
+        raise ValueError(f"{num_pairs=} must be at least 1")
 
 
 def check_shift(shift: Number) -> None:

@@ -34,7 +34,7 @@ def prune_network(
     num_samples: Integer,
     key: Key[Array, ""],
     *,
-    num_neurons: int,
+    num_pairs: int,
     kept: Integer,
     shift: Number,
     convention: str = "appendix",
@@ -50,8 +50,8 @@ def prune_network(
         n >= 1; may be traced.
     key
         Of the biases and of the appended input; not that of the data.
-    num_neurons
-        m >= 1: neurons with biases of their own. Each has a mirror image with the same gradient
+    num_pairs
+        m >= 1: pairs of mirrored neurons, each with a bias of its own. Both have the same gradient
         but for its sign, so that the network has 2 m.
     kept
         M, 1 to d; may be traced.
@@ -84,22 +84,22 @@ def prune_network(
     ... def chosen(inputs, targets, num_samples):
     ...     source = data.held(inputs, targets)
     ...     key = keys.root(1)
-    ...     return prune_network(source, num_samples, key, num_neurons=8, kept=1, shift=0.5)
+    ...     return prune_network(source, num_samples, key, num_pairs=8, kept=1, shift=0.5)
     >>> bool(chosen(inputs, targets, 500).kept[1])
     True
     """
     keys.check_key(key)
     checks.check_sizes(source, [num_samples])
-    checks.check_neurons(num_neurons)
+    checks.check_pairs(num_pairs)
     checks.check_kept(kept, source.dim)
     checks.check_shift(shift)
     checks.check_convention(convention)
-    block = check_memory(source, num_neurons=num_neurons, limit=memory_limit)
+    block = check_memory(source, num_pairs=num_pairs, limit=memory_limit)
     found = scores_at(
         source,
         jnp.asarray(num_samples, jnp.int32)[None],
         key,
-        num_neurons=num_neurons,
+        num_pairs=num_pairs,
         kept=jnp.asarray(kept, jnp.int32)[None],
         shift=shift,
         block=block,

@@ -46,7 +46,7 @@ def recovery(
     link: Link,
     sizes: Sequence[int],
     kept: Sequence[int],
-    num_neurons: int = 16,
+    num_pairs: int = 16,
     shift: float = 0.5,
     convention: str = "appendix",
     law: str = "flat",
@@ -74,8 +74,8 @@ def recovery(
         Numbers of rows, increasing.
     kept
         Values of M, 1 to d.
-    num_neurons
-        m; mirrored neurons are not counted.
+    num_pairs
+        m pairs of mirrored neurons.
     shift
         c, above 0; 1 is the unshifted basis.
     convention
@@ -106,7 +106,7 @@ def recovery(
     """
     sizes, kept = _checked(dim, support_size, sizes, kept)
     model = data.Model(link, noise, inputs)
-    _check(dim, support_size, link, num_neurons, shift, convention, law, power, biases)
+    _check(dim, support_size, link, num_pairs, shift, convention, law, power, biases)
     settings = (
         ("dim", dim),
         ("support_size", support_size),
@@ -114,7 +114,7 @@ def recovery(
         ("terms", " ".join(f"{index}:{value!r}" for index, value in link.terms)),
         ("sizes", " ".join(map(str, sizes))),
         ("kept", " ".join(map(str, kept))),
-        ("num_neurons", num_neurons),
+        ("num_pairs", num_pairs),
         ("shift", float(shift)),
         ("convention", convention),
         ("law", law),
@@ -127,9 +127,9 @@ def recovery(
     parameters |= {f"size{i}": size for i, size in enumerate(sizes)}
     parameters |= {f"kept{i}": each for i, each in enumerate(kept)}
     parameters["is_main_text"] = int(convention == "main_text")
-    draw = _Draw(dim, support_size, model, num_neurons, law, float(power), biases)
+    draw = _Draw(dim, support_size, model, num_pairs, law, float(power), biases)
     additions = sizes[-1] * (dim + 1.0) ** 2
-    passes = 140.0 * len(sizes) * len(kept) * num_neurons * (dim + 1) ** 2
+    passes = 140.0 * len(sizes) * len(kept) * num_pairs * (dim + 1) ** 2
     return Experiment(
         name=NAME,
         settings=settings,
@@ -138,7 +138,7 @@ def recovery(
         lanes=lanes,
         vmap_lanes={"cpu": 1, "gpu": 1, "tpu": 1},
         seconds_per_draw=lambda: 0.01 + 4e-10 * additions + 4e-10 * passes,
-        bytes_per_draw=lambda: min(2.0**29, 8.0 * (num_neurons + 1) * (dim + 1) ** 2),
+        bytes_per_draw=lambda: min(2.0**29, 8.0 * (num_pairs + 1) * (dim + 1) ** 2),
     )
 
 
@@ -148,7 +148,7 @@ class _Draw(NamedTuple):
     dim: int
     support_size: int
     model: data.Model
-    num_neurons: int
+    num_pairs: int
     law: str
     power: float
     biases: str
@@ -167,7 +167,7 @@ def _count(draw: _Draw, num_sizes: int, num_kept: int):
             source,
             sizes,
             network,
-            num_neurons=draw.num_neurons,
+            num_pairs=draw.num_pairs,
             kept=kept,
             shift=parameters["shift"],
         )
@@ -194,10 +194,10 @@ def _directions(key: Key[Array, ""], draw: _Draw) -> Float[Array, "input index"]
 
 
 def _scores_without_biases(
-    source: data.Source, sizes, key: Key[Array, ""], *, num_neurons: int, kept, shift
+    source: data.Source, sizes, key: Key[Array, ""], *, num_pairs: int, kept, shift
 ) -> Scores:
     """`scores_at` with all biases 0, where all neurons are one."""
-    del num_neurons
+    del num_pairs
     start = sums.start(
         key,
         jnp.arange(source.dim + 1, dtype=jnp.int32),
@@ -268,7 +268,7 @@ def _checked(dim, support_size, sizes, kept) -> tuple[tuple[int, ...], tuple[int
     return sizes, kept
 
 
-def _check(dim, support_size, link, num_neurons, shift, convention, law, power, biases) -> None:
+def _check(dim, support_size, link, num_pairs, shift, convention, law, power, biases) -> None:
     for name, value, known in (
         ("convention", convention, CONVENTIONS),
         ("law", law, LAWS),
@@ -286,8 +286,8 @@ def _check(dim, support_size, link, num_neurons, shift, convention, law, power, 
             f"{support_size=} must lie between {least} and {most} for {law} directions of "
             f"{link.num_indices} variables in {dim} inputs"
         )
-    if num_neurons < 1:
-        raise ValueError(f"{num_neurons=} must be at least 1")
+    if num_pairs < 1:
+        raise ValueError(f"{num_pairs=} must be at least 1")
     if not 0 < shift <= 1:
         raise ValueError(f"{shift=} must be above 0 and at most 1, which is the unshifted basis")
     if not (math.isfinite(power) and power >= 0) or (power and law != "power_law"):

@@ -34,7 +34,7 @@ def scores_at(
     sizes: Integers,
     key: Key[Array, ""],
     *,
-    num_neurons: int,
+    num_pairs: int,
     kept: Integers,
     shift: Number,
     block: int | None = None,
@@ -48,10 +48,10 @@ def scores_at(
     sizes
         Numbers of rows, at least 1 and not decreasing; may be traced.
     key
-        Of the biases and of the appended input. The first neurons do not depend on their number,
+        Of the biases and of the appended input. The first pairs do not depend on their number,
         nor the first rows' noise on the number of rows.
-    num_neurons
-        m. Each stands for two mirrored neurons, whose gradients differ in sign alone.
+    num_pairs
+        m pairs of mirrored neurons, whose gradients differ in sign alone.
     kept
         Values of M, the entries that count of each gradient; may be traced.
     shift
@@ -83,17 +83,17 @@ def scores_at(
     >>> from lottery_jax.core import keys
     >>> from lottery_jax.sparse_features import data
     >>> source = data.held(jnp.ones((8, 3)), jnp.arange(8.0))
-    >>> found = scores_at(source, [4, 8], keys.root(0), num_neurons=2, kept=[1], shift=0.5)
+    >>> found = scores_at(source, [4, 8], keys.root(0), num_pairs=2, kept=[1], shift=0.5)
     >>> found.even.shape
     (2, 1, 4)
     """
     checks.check_sizes(source, sizes)
-    checks.check_neurons(num_neurons)
+    checks.check_pairs(num_pairs)
     checks.check_kept(kept, source.dim)
     ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
-    dim, biases = source.dim, sums.draw_biases(key, num_neurons)
+    dim, biases = source.dim, sums.draw_biases(key, num_pairs)
     if block is None:
-        block = check_memory(source, num_neurons=num_neurons, limit=None)
+        block = check_memory(source, num_pairs=num_pairs, limit=None)
     if block < 1:
         raise ValueError(f"{block=} basis vectors at a time must be at least 1")
     block = min(block, dim + 1)

@@ -53,7 +53,7 @@ class Parts(NamedTuple):
     last_odd: Float[Array, " coordinate"]
 
 
-def draw_biases(key: Key[Array, ""], num_neurons: int) -> Float[Array, " neuron"]:
+def draw_biases(key: Key[Array, ""], num_pairs: int) -> Float[Array, " neuron"]:
     """Standard normal biases; the first do not depend on how many there are.
 
     Examples
@@ -62,7 +62,7 @@ def draw_biases(key: Key[Array, ""], num_neurons: int) -> Float[Array, " neuron"
     >>> bool(jnp.all(draw_biases(keys.root(0), 3) == more[:3]))
     True
     """
-    each = keys.items(jax.random.fold_in(key, _BIASES), num_neurons)
+    each = keys.items(jax.random.fold_in(key, _BIASES), num_pairs)
     return jax.vmap(lambda item: jax.random.normal(item, (), jnp.float32))(each)
 
 
@@ -105,7 +105,7 @@ def start(
     >>> finish(sums, jnp.int32(2)).even.shape
     (4,)
     """
-    checks.check_neurons(len(biases))
+    checks.check_pairs(len(biases))
     num_bins = 2 * (len(biases) + 1)
     return Sums(
         bins=jnp.zeros((len(weights) * num_bins, dim + 1), jnp.float32),

@@ -14,7 +14,7 @@ from lottery_jax.features import directions, directions_report, directions_rows
 from lottery_jax.study import Study
 
 SMALL = directions.QUICK._replace(
-    dim=12, support_size=3, sizes=(300, 3000), num_biases=2, num_neurons=16, fresh=500, seeds=3
+    dim=12, support_size=3, sizes=(300, 3000), num_pairs=2, num_neurons=16, fresh=500, seeds=3
 )
 
 

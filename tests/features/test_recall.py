@@ -28,7 +28,7 @@ def test_rows(rows):
         *((0.5, 32), (0.5, 1600)),
         *((0.8, 128), (0.8, 1600)),
     ]
-    experiments = [recall._experiment(curve, SMALL.num_neurons) for curve in SMALL.curves]
+    experiments = [recall._experiment(curve, SMALL.num_pairs) for curve in SMALL.curves]
     for row, (experiment, index) in zip(rows, made_counts.points(experiments), strict=True):
         assert row.recall == made_counts.count(experiment, "found", index, trials=4) / 16
         assert row.support_size == 4
@@ -122,7 +122,7 @@ def test_the_plan():
 def test_the_shift_of_theory_finds_the_support(tmp_path):
     """d = 144, s = 12, n = 128 s^2, c = 1 / log d: at least .95 of it; 8 s^2 are too few."""
     curve = next(curve for curve in recall.FULL.curves if curve.shift < 0.5)
-    setup = recall.Setup((curve,), recall.FULL.num_neurons)
+    setup = recall.Setup((curve,), recall.FULL.num_pairs)
     mesh = make_mesh(jax.devices()[:2])
     store = Store(tmp_path / "recall.jsonl")
     few, *_, many = recall.measure(setup, key=root(0), store=store, mesh=mesh, progress=False)

@@ -14,7 +14,7 @@ TINY = {"dim": 12, "support_size": 3, "link": LINEAR, "sizes": (20, 400), "kept"
 
 
 def test_counts_of_a_draw_are_traceable():
-    experiment = baseline_recovery.baseline_recovery(**TINY, num_neurons=3)
+    experiment = baseline_recovery.baseline_recovery(**TINY, num_pairs=3)
     shapes = jax.eval_shape(experiment.count, root(3), experiment.scalars())
     assert {name: (each.shape, str(each.dtype)) for name, each in shapes.items()} == dict.fromkeys(
         ("found", "found_squared", "kept"), ((len(METHODS), 2), "int32")
@@ -23,7 +23,7 @@ def test_counts_of_a_draw_are_traceable():
 
 @pytest.mark.slow
 def test_one_draw():
-    experiment = baseline_recovery.baseline_recovery(**TINY, num_neurons=3)
+    experiment = baseline_recovery.baseline_recovery(**TINY, num_pairs=3)
     key = keys.lane(root(3), 0)
     counted = jax.jit(experiment.count)(key, experiment.scalars())
     found, kept = (np.asarray(counted[name]) for name in ("found", "kept"))

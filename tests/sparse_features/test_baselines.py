@@ -35,8 +35,8 @@ def test_gradients_at_start(seed):
     key = keys.root(seed)
     weights, biases = network(key)
     source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=16)
-    norms = baselines.gradient_norms(source, SIZES, key, num_neurons=NEURONS)
-    snip = baselines.snip(source, SIZES, key, num_neurons=NEURONS)
+    norms = baselines.gradient_norms(source, SIZES, key, num_pairs=NEURONS)
+    snip = baselines.snip(source, SIZES, key, num_pairs=NEURONS)
     plain = baselines.first_order(source, SIZES)
     for i, size in enumerate(SIZES):
         gradients = np.zeros((NEURONS, DIM))
@@ -55,7 +55,7 @@ def test_unshifted():
     inputs, targets = draw(7)
     key = keys.root(7)
     source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=16)
-    found = baselines.unshifted(source, SIZES, key, num_neurons=NEURONS, kept=[2])
+    found = baselines.unshifted(source, SIZES, key, num_pairs=NEURONS, kept=[2])
     biases = np.asarray(sums.draw_biases(key, NEURONS))
     for i, size in enumerate(SIZES):
         wanted = prune_network.prune(
@@ -82,8 +82,8 @@ def test_wrong_settings():
     with pytest.raises(ValueError, match="must not decrease"):
         baselines.first_order(source, [3, 2])
     with pytest.raises(ValueError, match="6 samples are asked for"):
-        baselines.snip(source, [6], keys.root(0), num_neurons=2)
-    with pytest.raises(ValueError, match="num_neurons=0"):
-        baselines.gradient_norms(source, [3], keys.root(0), num_neurons=0)
+        baselines.snip(source, [6], keys.root(0), num_pairs=2)
+    with pytest.raises(ValueError, match="num_pairs=0"):
+        baselines.gradient_norms(source, [3], keys.root(0), num_pairs=0)
     with pytest.raises(ValueError, match="must be from 1 to d, here 3"):
         baselines.keep(jnp.ones(3), 4)

@@ -16,7 +16,7 @@ from tests.sparse_features.test_scores import DIM, NEURONS, draw, noise_of
 def both(inputs, targets, num_samples, key, kept, shift):
     source = data.held(inputs, targets, rows=16)
     pruned = prune.prune_network(
-        source, num_samples, key, num_neurons=NEURONS, kept=kept, shift=shift
+        source, num_samples, key, num_pairs=NEURONS, kept=kept, shift=shift
     )
     return pruned, prune.select(pruned.scores, kept=kept, convention="main_text")
 
@@ -55,7 +55,7 @@ def found_by_lines(key):
     model = data.Model(links.hermite({1: 1.0, 2: 1.0}))
     source = data.generated(model, hidden, jax.random.fold_in(key, 1), rows=512)
     noise = jax.random.fold_in(key, 2)
-    pruned = prune.prune_network(source, 8000, noise, num_neurons=8, kept=3, shift=0.5)
+    pruned = prune.prune_network(source, 8000, noise, num_pairs=8, kept=3, shift=0.5)
     chosen = Scores(*(baselines.keep(line[:-1], 3) for line in pruned.scores))
     support = directions.support(hidden)
     return jax.tree.map(lambda line: jnp.sum(line & support, dtype=jnp.int32), chosen)
@@ -78,14 +78,14 @@ def test_select():
     assert prune.select(scores, kept=2).tolist() == [True, True, True, True, True]
 
 
-GOOD = {"num_samples": 4, "num_neurons": 2, "kept": 1, "shift": 0.5}
+GOOD = {"num_samples": 4, "num_pairs": 2, "kept": 1, "shift": 0.5}
 WRONG = [
     ({"kept": 4}, "M: kept=4 must be from 1 to d, here 3"),
     ({"kept": 0}, "M: kept=0"),
     ({"shift": 0.0}, "c: shift=0 must be above 0 and below 1"),
     ({"shift": 1.0}, "c: shift=1 "),
     ({"shift": float("nan")}, "c: shift=nan"),
-    ({"num_neurons": 0}, "num_neurons=0 must be at least 1"),
+    ({"num_pairs": 0}, "num_pairs=0 must be at least 1"),
     ({"num_samples": 0}, "must be at least 1"),
     ({"num_samples": 6}, "6 samples are asked for, but the source holds 5; take at most those"),
     ({"convention": "other"}, "convention='other' is unknown; choose appendix or main_text"),
@@ -115,4 +115,4 @@ def test_not_finite():
         data.held(jnp.ones((5, 3)).at[2, 1].set(jnp.nan), jnp.ones(5))
     bad = data.Source(3, 4, lambda number: (jnp.full((4, 3), jnp.inf), jnp.ones(4)))
     with pytest.raises(ValueError, match="the scores are not finite"):
-        prune.prune_network(bad, 4, keys.root(0), num_neurons=2, kept=1, shift=0.5)
+        prune.prune_network(bad, 4, keys.root(0), num_pairs=2, kept=1, shift=0.5)

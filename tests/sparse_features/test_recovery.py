@@ -27,7 +27,7 @@ def _top(values, kept):
 
 
 def test_one_draw_is_what_prune_network_keeps():
-    experiment = recovery.recovery(**TINY, num_neurons=3)
+    experiment = recovery.recovery(**TINY, num_pairs=3)
     key, counted = _draw(experiment, 0)
     hidden = directions.flat(keys.lane(key, 1), 12, 3)
     support = set(np.flatnonzero(np.asarray(hidden)[:, 0]).tolist())
@@ -35,7 +35,7 @@ def test_one_draw_is_what_prune_network_keeps():
 
     @jax.jit
     def prune(size, kept):
-        settings = {"num_neurons": 3, "kept": kept, "shift": 0.5}
+        settings = {"num_pairs": 3, "kept": kept, "shift": 0.5}
         return prune_network(source, size, keys.lane(key, 2), **settings)
 
     for i, size in enumerate(TINY["sizes"]):
@@ -72,8 +72,8 @@ def test_the_printed_sign_exchanges_the_parts():
 
 
 def test_more_rows_and_other_sizes_share_their_draws():
-    one = recovery.recovery(**TINY, num_neurons=3)
-    more = recovery.recovery(**TINY | {"sizes": (40, 200)}, num_neurons=3)
+    one = recovery.recovery(**TINY, num_pairs=3)
+    more = recovery.recovery(**TINY | {"sizes": (40, 200)}, num_pairs=3)
     assert one.count is more.count  # compiled once
     first, second = _draw(one, 1)[1], _draw(more, 1)[1]
     for name, each in first.items():
@@ -123,7 +123,7 @@ def test_without_biases_a_link_that_cancels_is_not_seen():
 
 
 def test_recalls_from_made_up_counts():
-    experiment = recovery.recovery(**TINY | {"kept": (3,)}, num_neurons=3)
+    experiment = recovery.recovery(**TINY | {"kept": (3,)}, num_pairs=3)
     names = ("found", "found_squared", "complete", "kept", "mass", "mass_squared")
     column = np.array([[30], [28]])
     values = [column, [[90], [80]], [[10], [8]], [[40], [60]], 4096 * column // 3, [[0], [0]]]
@@ -179,7 +179,7 @@ def test_limits_hold_as_often_as_said():
         ({"law": "dense"}, "must lie between 12 and 12 for dense"),
         ({"law": "coordinates"}, "must lie between 1 and 1 for coordinates"),
         ({"power": 1.0}, "unless law='power_law'"),
-        ({"num_neurons": 0}, "num_neurons=0 must be at least 1"),
+        ({"num_pairs": 0}, "num_pairs=0 must be at least 1"),
         ({"biases": "none"}, "choose normal, zero"),
         ({"noise": -1.0}, "noise=-1.0 must be finite"),
     ],

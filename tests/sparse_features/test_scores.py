@@ -32,7 +32,7 @@ def noise_of(key, rows=ROWS):
 def computed(inputs, targets, sizes, key, kept, shift, block):
     source = data.held(inputs, targets, rows=16)
     return scores.scores_at(
-        source, sizes, key, num_neurons=NEURONS, kept=kept, shift=shift, block=block
+        source, sizes, key, num_pairs=NEURONS, kept=kept, shift=shift, block=block
     )
 
 
@@ -154,7 +154,7 @@ def memory_of(num_samples, *, rows, dim, neurons, block):
         source = data.held(inputs, targets, rows=rows)
         key = keys.root(0)
         return scores.scores_at(
-            source, sizes, key, num_neurons=neurons, kept=[4], shift=0.5, block=block
+            source, sizes, key, num_pairs=neurons, kept=[4], shift=0.5, block=block
         )
 
     inputs = jax.ShapeDtypeStruct((num_samples, dim), jnp.float32)
@@ -167,8 +167,8 @@ def memory_of(num_samples, *, rows, dim, neurons, block):
 def test_memory():
     """What is planned, which knows nothing of n, covers it; the rows themselves are far larger."""
     used = memory_of(2**16, rows=64, dim=48, neurons=32, block=8)
-    planned = memory.bytes_needed(48, num_neurons=32, rows=64, block=8)
-    assert used is None or 8 * memory.bytes_of_weight(48, num_neurons=32) < used < planned
+    planned = memory.bytes_needed(48, num_pairs=32, rows=64, block=8)
+    assert used is None or 8 * memory.bytes_of_weight(48, num_pairs=32) < used < planned
     assert planned < 4 * 2**16 * 48 / 32
 
 
@@ -183,10 +183,10 @@ def test_many_inputs():
     @jax.jit
     def run(inputs, targets):
         source = data.held(inputs, targets, rows=256)
-        block = memory.check_memory(source, num_neurons=neurons, limit=10**8)
+        block = memory.check_memory(source, num_pairs=neurons, limit=10**8)
         assert 3 * block < 4097
         return scores.scores_at(
-            source, [600], key, num_neurons=neurons, kept=[kept], shift=0.5, block=block
+            source, [600], key, num_pairs=neurons, kept=[kept], shift=0.5, block=block
         )
 
     found = run(jnp.asarray(inputs), jnp.asarray(targets))
