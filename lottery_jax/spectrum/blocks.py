@@ -15,6 +15,8 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float
 
+from lottery_jax.core import laws
+
 _LONGEST = 8192
 
 Blocked = Float[Array, "vector block entry"]
@@ -99,7 +101,6 @@ def without(shared: Shared, vectors: Blocked) -> Blocked:
 
 def rademacher(key: Array, num_vectors: int, size: int) -> Float[Array, "vector size"]:
     """Vectors of independent signs; the first do not depend on how many are drawn."""
-    draw = lambda number: jax.random.rademacher(  # noqa: E731
-        jax.random.fold_in(key, number), (size,), jnp.float32
+    return jax.vmap(lambda number: laws.signs(jax.random.fold_in(key, number), (size,)))(
+        jnp.asarray(np.arange(num_vectors, dtype=np.uint32))
     )
-    return jax.vmap(draw)(jnp.asarray(np.arange(num_vectors, dtype=np.uint32)))

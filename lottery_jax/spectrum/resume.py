@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from lottery_jax.core import checkpoint, keys
+from lottery_jax.core import checkpoint, keys, laws
 from lottery_jax.core.checkpoint import CheckpointError
 from lottery_jax.spectrum import blocks, lanczos
 from lottery_jax.spectrum.blocks import Shared
@@ -167,7 +167,7 @@ def _mark(first):
 @jax.jit
 def _against_signs(key, entry, tail, vector, following):
     """With the product as the recursion split it up: entry · vector + tail · the following one."""
-    signs = jax.random.rademacher(key, vector.shape[1:], jnp.float32)
+    signs = laws.signs(key, vector.shape[1:])
     signs = jnp.broadcast_to(signs[None], vector.shape)
     return entry * blocks.inner(signs, vector) + tail * blocks.inner(signs, following)
 

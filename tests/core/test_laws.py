@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from lottery_jax.core import LAWS, law
+from lottery_jax.core.compat import enable_x64
+from lottery_jax.core.laws import signs
 
 NUM_DRAWS = 200_000
 
@@ -37,6 +39,15 @@ def test_the_uniform_law_fills_its_interval():
 def test_the_uniform_stream_is_golden():
     draws = law("uniform").sample(jax.random.key(0), (3,))
     assert draws.tolist() == [0.895334005355835, 0.9571597576141357, -0.3354170322418213]
+
+
+def test_signs_are_those_of_jax_with_64_bit_types_too():
+    key = jax.random.key(3)
+    wanted = jax.random.rademacher(key, (1000,), jnp.float32)
+    assert jnp.array_equal(signs(key, (1000,)), wanted)
+    with enable_x64():
+        assert jnp.array_equal(signs(key, (1000,)), wanted)
+        assert not jnp.array_equal(jax.random.rademacher(key, (1000,), jnp.float32), wanted)
 
 
 def test_an_unknown_law_lists_the_known_ones():
