@@ -26,7 +26,7 @@ from lottery_jax.core.records import Records
 from lottery_jax.features import directions_rows
 from lottery_jax.features.directions_report import describe, draw
 from lottery_jax.features.directions_rows import Row
-from lottery_jax.features.seeds import each_seed
+from lottery_jax.features.seeds import each_seed, identity
 from lottery_jax.montecarlo.collect import Progress, reporting
 from lottery_jax.sparse_features import data, learn, links
 from lottery_jax.sparse_features.prune import select
@@ -120,7 +120,7 @@ def measure(
 def _seeds(setup: Setup, case: Case, key, store: Records, mesh) -> list[dict[str, Any]]:
     """What every seed of a case gives, as lists over sizes."""
     law = setup._replace(cases=(), seeds=0)
-    asked = {"study": NAME, "key": keys.describe(key), "setup": repr(law), "case": repr(case)}
+    asked = identity(key, {"study": NAME, "setup": repr(law), "case": repr(case)})
     known: dict[int, Any] = {
         seed: store.find({**asked, "seed": seed}) for seed in range(setup.seeds)
     }

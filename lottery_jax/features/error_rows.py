@@ -14,7 +14,7 @@ from lottery_jax.core import keys
 from lottery_jax.core.records import Records
 from lottery_jax.features import networks
 from lottery_jax.features.networks import METHODS, Drawn, Task
-from lottery_jax.features.seeds import each_seed
+from lottery_jax.features.seeds import each_seed, identity
 from lottery_jax.montecarlo.collect import Progress, reporting
 from lottery_jax.sparse_features import trained
 
@@ -101,7 +101,7 @@ def collect(
 def _settings(setup: Setup, key: PRNGKeyArray) -> dict[str, Any]:
     """Whatever changes what one seed gives."""
     told = _task(setup)._asdict() | {"sizes": list(setup.sizes), "methods": list(METHODS)}
-    return told | {"stream": keys.STREAM_VERSION, "key": keys.describe(key)}
+    return identity(key, told)
 
 
 def _task(setup: Setup) -> Task:

@@ -7,11 +7,10 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, PRNGKeyArray
 
-from lottery_jax.core import keys
 from lottery_jax.core.records import Records
 from lottery_jax.features import networks
 from lottery_jax.features.networks import Drawn, Task
-from lottery_jax.features.seeds import each_seed
+from lottery_jax.features.seeds import each_seed, identity
 from lottery_jax.montecarlo.collect import Progress, reporting
 
 RECALL = 0.5  # of what chance leaves of the support
@@ -65,12 +64,8 @@ def collect(
     with reporting(progress, total, name) as report:
         for method, dim in cases:
             task, sizes = task_of(setup, dim), grid(setup, method, dim)
-            settings: dict[str, Any] = task._asdict() | {
-                "method": method,
-                "sizes": sizes.tolist(),
-                "stream": keys.STREAM_VERSION,
-                "key": keys.describe(key),
-            }
+            told = task._asdict() | {"method": method, "sizes": sizes.tolist()}
+            settings = identity(key, told)
             stored = {seed: store.find(settings | {"seed": seed}) for seed in range(setup.seeds)}
             each = {seed: known for seed, known in stored.items() if known is not None}
             draw = networks.draw(task, (method,), most=int(sizes[-1]))

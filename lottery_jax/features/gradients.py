@@ -21,6 +21,7 @@ from lottery_jax.core import keys
 from lottery_jax.core.records import Records
 from lottery_jax.features import gradients_report
 from lottery_jax.features.gradients_rows import CONFIDENCE, Row
+from lottery_jax.features.seeds import identity
 from lottery_jax.sparse_features import data, directions, hermite, links, population
 from lottery_jax.sparse_features.hermite import Part
 from lottery_jax.sparse_features.links import Link
@@ -82,7 +83,7 @@ def measure(
     """A row for each gradient; samples that the store has are not drawn again."""
     del mesh, progress
     cases = _cases(setup, key)
-    asked = {"study": NAME, "key": keys.describe(key), "setup": repr(setup)}
+    asked = identity(key, {"study": NAME, "setup": repr(setup)})
     known: Any = store.find(asked)
     if known is None:
         means, errors = _sampled(cases, keys.chunk(key, 1), setup.samples)

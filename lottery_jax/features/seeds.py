@@ -5,7 +5,7 @@ seeds are run. A run that was killed goes on with the seeds that are missing.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -18,6 +18,19 @@ from lottery_jax.core import keys
 from lottery_jax.core.compat import make_mesh
 
 Measure = Callable[[Key[Array, ""], PyTree], PyTree]  # (key of the seed, arguments) -> arrays
+
+
+def identity(key: PRNGKeyArray, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The name under which a result is stored: its settings, the key, and how streams are drawn.
+
+    A result of other streams is another result, and is not found under this name.
+
+    Examples
+    --------
+    >>> list(identity(keys.root(7), {"dim": 3}))
+    ['dim', 'stream', 'key']
+    """
+    return {**settings, "stream": keys.STREAM_VERSION, "key": keys.describe(key)}
 
 
 def each_seed(

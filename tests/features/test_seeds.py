@@ -5,7 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax.core import make_mesh, root
+from lottery_jax.core import keys, make_mesh, root
+from lottery_jax.core.records import Records
+from lottery_jax.features import directions, gradients
 from lottery_jax.features.seeds import each_seed
 
 
@@ -29,3 +31,23 @@ def test_numbers_do_not_depend_on_the_devices(devices):
 def test_no_seeds_run_nothing():
     """As when all are known."""
     assert list(each_seed(measure, jnp.float32(2), [], key=root(7))) == []
+
+
+def test_results_of_other_streams_are_not_found(tmp_path, monkeypatch):
+    """All studies name the version of the streams in what they store."""
+    store = Records(tmp_path / "results.jsonl")
+    asked = gradients.Setup((), (), (), 4096)
+    monkeypatch.setattr(gradients, "_sampled", lambda cases, *_: ([[[0.0] * 6] * 3] * 2,) * 2)
+    gradients.measure(asked, key=root(0), store=store, progress=False)
+    gives = {"mass": [1.0], "largest": [1.0], "kept": [1], "pruned": [0.1], "dense": [0.2]}
+    found = {name: np.array(each) for name, each in gives.items()}
+    monkeypatch.setattr(
+        directions, "each_seed", lambda p, a, seeds, **_: ((s, found) for s in seeds)
+    )
+    small = directions.QUICK._replace(sizes=(500,), seeds=2)
+    directions.measure(small, key=root(0), store=store, progress=False)
+    before = len(store.path.read_text().splitlines())
+    monkeypatch.setattr(keys, "STREAM_VERSION", keys.STREAM_VERSION + 1)
+    gradients.measure(asked, key=root(0), store=store, progress=False)
+    directions.measure(small, key=root(0), store=store, progress=False)
+    assert len(store.path.read_text().splitlines()) == 2 * before
