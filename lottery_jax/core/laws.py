@@ -47,7 +47,7 @@ def signs(key: PRNGKeyArray, shape: tuple[int, ...]) -> Float32[Array, "..."]:
     Examples
     --------
     >>> signs(jax.random.key(0), (5,)).tolist()
-    [-1.0, -1.0, 1.0, -1.0, 1.0]
+    [-1.0, -1.0, 1.0, 1.0, -1.0]
     """
     is_positive = jax.random.bernoulli(key, jnp.float32(0.5), shape)
     return jnp.where(is_positive, jnp.float32(1), jnp.float32(-1))
