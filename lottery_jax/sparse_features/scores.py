@@ -37,6 +37,7 @@ def scores_at(
     num_pairs: int,
     kept: Integers,
     shift: Number,
+    biases: Float[Array, " pair"] | None = None,
     block: int | None = None,
 ) -> Scores:
     """Scores of the first rows of a source, for several numbers of rows and several M.
@@ -56,6 +57,8 @@ def scores_at(
         Values of M, the entries that count of each gradient; may be traced.
     shift
         c, above 0; 1 for the basis without a shift. May be traced.
+    biases
+        One for each pair; by default standard normal, drawn with the key.
     block
         Basis vectors at a time; by default what `memory.check_memory` allows.
 
@@ -68,7 +71,7 @@ def scores_at(
     ------
     ValueError
         For sizes that are below 1, decrease, or go beyond a held source; no neuron; M outside 1 to
-        d; or a block below 1. What is traced is not looked at.
+        d; another number of biases; or a block below 1. What is traced is not looked at.
     MemoryError
         Where not even one basis vector's sums fit (`memory.check_memory`).
 
@@ -91,7 +94,11 @@ def scores_at(
     checks.check_pairs(num_pairs)
     checks.check_kept(kept, source.dim)
     ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
-    dim, biases = source.dim, sums.draw_biases(key, num_pairs)
+    dim = source.dim
+    if biases is None:
+        biases = sums.draw_biases(key, num_pairs)
+    if biases.shape != (num_pairs,):
+        raise ValueError(f"{biases.shape=} must be one bias for each of {num_pairs=}")
     if block is None:
         block = check_memory(source, num_pairs=num_pairs, limit=None)
     if block < 1:

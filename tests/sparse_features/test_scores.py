@@ -100,11 +100,14 @@ def test_ties():
 def test_no_bias_above_zero():
     inputs, targets = draw(1)
     biases, key = np.array([-2, -0.3, -1], np.float32), keys.root(4)
-    weights = jnp.arange(DIM + 1, dtype=jnp.int32)
-    state = sums.start(key, weights, dim=DIM, biases=jnp.asarray(biases), shift=0.5)
-    found = sums.finish(sums.update(state, jnp.asarray(inputs), jnp.asarray(targets)), jnp.int32(2))
+    source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=ROWS)
+    settings = {"kept": [2], "shift": 0.5, "biases": jnp.asarray(biases)}
+    found = scores.scores_at(source, [ROWS], key, num_pairs=3, **settings)
     wanted = oracle.prune(inputs, targets, noise_of(key), biases, shift=0.5, kept=2)
-    np.testing.assert_allclose(found.last_odd, wanted.first, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.first[0, 0], wanted.first, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found.even[0, 0], wanted.even, rtol=1e-5)
+    with pytest.raises(ValueError, match="must be one bias for each of num_pairs=4"):
+        scores.scores_at(source, [ROWS], key, num_pairs=4, **settings)
 
 
 def test_batches_of_any_size():
