@@ -26,7 +26,7 @@ from lottery_jax.core.records import Records
 from lottery_jax.features import directions_rows
 from lottery_jax.features.directions_report import describe, draw
 from lottery_jax.features.directions_rows import Row
-from lottery_jax.features.seeds import each_seed, identity
+from lottery_jax.features.seeds import each_seed, identity, mean_over
 from lottery_jax.montecarlo.collect import Progress, reporting
 from lottery_jax.sparse_features import data, learn, links
 from lottery_jax.sparse_features.prune import select
@@ -186,9 +186,10 @@ def _row(setup: Setup, case: Case, place: int, found: list[dict[str, Any]]) -> R
     at = {name: np.array([each[name][place] for each in found], float) for name in found[0]}
     effective = directions_rows.effective_size(case.law, setup.dim, setup.support_size)
     mass_low, mass_high = directions_rows.share_limits(at["mass"], effective)
-    pruned, pruned_deviation, _, _ = directions_rows.mean_limits(at["pruned"])
-    dense, dense_deviation, _, _ = directions_rows.mean_limits(at["dense"])
-    gain, _, gain_low, gain_high = directions_rows.mean_limits(at["dense"] - at["pruned"])
+    pruned, dense, gain = (
+        mean_over(each, confidence=directions_rows.CONFIDENCE)
+        for each in (at["pruned"], at["dense"], at["dense"] - at["pruned"])
+    )
     return Row(
         law=case.law,
         inputs=case.inputs,
@@ -204,11 +205,11 @@ def _row(setup: Setup, case: Case, place: int, found: list[dict[str, Any]]) -> R
         mass_high=mass_high,
         largest=float(at["largest"].mean()),
         chance=float(at["kept"].mean()) / setup.dim,
-        pruned=pruned,
-        pruned_deviation=pruned_deviation,
-        dense=dense,
-        dense_deviation=dense_deviation,
-        gain=gain,
-        gain_low=gain_low,
-        gain_high=gain_high,
+        pruned=pruned.mean,
+        pruned_deviation=pruned.deviation,
+        dense=dense.mean,
+        dense_deviation=dense.deviation,
+        gain=gain.mean,
+        gain_low=gain.low,
+        gain_high=gain.high,
     )

@@ -1,7 +1,6 @@
 """The rows of the study of directions, and how sparse each law of directions is."""
 
 import functools
-import math
 from typing import NamedTuple
 
 import jax
@@ -62,17 +61,6 @@ def draw_direction(law: str, dim: int, support_size: int):
         return functools.partial(directions.flat, dim=dim, support_size=support_size)
     power = float(law.removeprefix("power "))
     return functools.partial(directions.power_law, dim=dim, support_size=dim, power=power)
-
-
-def mean_limits(values) -> tuple[float, float, float, float]:
-    """Mean, standard error, and Student's limits."""
-    from scipy import stats  # on first use: importing the package stays light
-
-    values = np.asarray(values, np.float64)
-    deviation = float(values.std(ddof=1)) / math.sqrt(len(values))
-    reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(values) - 1)) * deviation
-    mean = float(values.mean())
-    return mean, deviation, mean - reach, mean + reach
 
 
 def share_limits(values, effective: float) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from jaxtyping import Float64
 
 from lottery_jax.features.error_rows import Row
 from lottery_jax.features.networks import METHODS
+from lottery_jax.features.seeds import mean_over
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
@@ -141,19 +142,8 @@ def describe(rows: Sequence[Row]) -> str:
 def difference(rows: Sequence[Row], size: int, *, than: str = "dense") -> Difference:
     """Error of the networks `than` minus that of pruned ones, seed by seed, with Student limits."""
     gaps = _values(rows, than, "one step", size) - _values(rows, "pruned", "one step", size)
-    low, high = student(gaps, CONFIDENCE)
-    return Difference(float(gaps.mean()), low, high, int(np.sum(gaps > 0)), len(gaps))
-
-
-def student(values: Float64[np.ndarray, " seed"], confidence: float) -> tuple[float, float]:
-    """Limits of the mean over all seeds, from the spread over these; open for a single one."""
-    from scipy import special  # on first use: importing the package stays light
-
-    if len(values) < 2:
-        return -np.inf, np.inf
-    half = special.stdtrit(len(values) - 1, (1 + confidence) / 2)
-    half = float(half * values.std(ddof=1) / np.sqrt(len(values)))
-    return float(values.mean()) - half, float(values.mean()) + half
+    mean = mean_over(gaps, confidence=CONFIDENCE)
+    return Difference(mean.mean, mean.low, mean.high, int(np.sum(gaps > 0)), len(gaps))
 
 
 def _reading(rows: Sequence[Row]) -> str:

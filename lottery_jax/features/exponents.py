@@ -34,10 +34,10 @@ FULL = Setup(
     most={"pruned": 33_000, "dense": 400_000},
     seeds=8,
 )
-QUICK = Setup(  # dense alone: most of its time goes into compiling, for each d and method
-    dims={"dense": (16, 36)},
-    grids={"dense": (0.1, 0.4, 1.6, 6.4)},
-    most={"dense": 25_000},
+QUICK = Setup(  # most of its time goes into compiling, for each d and method
+    dims={"pruned": (16, 36), "dense": (16, 36)},
+    grids={"pruned": (1.0, 6.0, 36.0, 216.0), "dense": (0.1, 0.4, 1.6, 6.4)},
+    most={"pruned": 25_000, "dense": 25_000},
     seeds=6,
     num_neurons=32,
     fresh=2000,

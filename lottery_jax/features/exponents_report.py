@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lottery_jax.features.error_report import student
 from lottery_jax.features.exponents_rows import Row
-from lottery_jax.report.fits import Slope, fit_exponent
+from lottery_jax.features.seeds import mean_over
+from lottery_jax.report.fits import Line, fit_line
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
@@ -18,7 +18,10 @@ _METHODS = ("pruned", "dense")
 
 
 class Point(NamedTuple):
-    """The samples needed in one dimension: the geometric mean over the seeds, with its limits."""
+    """The samples needed in one dimension: the geometric mean over the seeds, with its limits.
+
+    Where a seed lies outside of the grid, that over the others would be biased, and is not told.
+    """
 
     dim: int
     places: tuple[float, ...]  # of the seeds inside the grid
@@ -35,16 +38,18 @@ class Curve(NamedTuple):
     what: str
     level: float
     points: tuple[Point, ...]
-    exponent: Slope | None
-    expected: float  # by theory, up to logarithms
+    line: Line | None  # of log n against log d
+    expected: float  # slope by theory, up to logarithms
+    other: float  # slope by the theory of the other method
 
 
 def curves(rows: Sequence[Row]) -> list[Curve]:
     """By level, pruned before dense.
 
-    Limits of a point are Student's, from the spread of log n over the seeds. The line weights them
-    as if they were normal ones, which for few seeds makes its limits too wide, and widens its
-    limits where points lie further from it than theirs allow.
+    Dimensions have draws of their own, so that their points are independent. Limits of a point are
+    Student's, from the spread of log n over the seeds. The line weights them as if they were normal
+    ones, which for few seeds makes its limits too wide, and widens its limits where points lie
+    further from it than theirs allow.
     """
     found = []
     for what, level in levels(rows):
@@ -74,13 +79,9 @@ def draw(rows: Sequence[Row]) -> "Axes":
         for curve in found:
             if (curve.what, curve.level) == (what, level):
                 _draw_curve(ax, figures, curve)
-        lowest = [p.value for c in found for p in c.points if p.dim == dims[0] and c.what == what]
-        if lowest:
-            power = rows[0].degree / 2
-            start = min(lowest) / 4
-            bound = [start * (dim / dims[0]) ** power for dim in dims]
-            label = f"d^{power:g}: CSQ bound, constant free"
-            ax.plot(dims, bound, "--", color="black", lw=1, label=label)
+        power = rows[0].degree / 2
+        label = f"d^{power:g}: CSQ bound, here with the constant 1"
+        ax.plot(dims, [dim**power for dim in dims], "--", color="black", lw=1, label=label)
         ax.set_xscale("log")
         ax.set_yscale("log")
         ax.set_xticks(dims, [f"{dim}" for dim in dims])
@@ -96,8 +97,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
     title = (
         f"samples needed by networks of {first.neurons} neurons after one gradient step and ridge "
         f"regression; information exponent {first.degree}, M = s, c = {first.shift:g}\npoints: "
-        f"geometric means of {_num_seeds(rows)} seeds with {100 * CONFIDENCE:g} % limits; dots: "
-        "the seeds; lines: fitted powers of d"
+        f"geometric means of {_num_seeds(rows)} seeds with {100 * CONFIDENCE:g} % limits, each d "
+        "with draws of its own; dots: the seeds; lines: fitted powers of d"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return axes[0]
@@ -116,7 +117,7 @@ def describe(rows: Sequence[Row]) -> str:
                 curve.method,
                 _told(curve.what, curve.level),
                 *(_point(by.get(dim)) for dim in dims),
-                str(curve.exponent) if curve.exponent else "none",
+                str(curve.line.slope) if curve.line else "none",
                 curve.expected,
             ]
         )
@@ -125,8 +126,9 @@ def describe(rows: Sequence[Row]) -> str:
         [
             f"Samples needed, geometric mean of {_num_seeds(rows)} seeds and {100 * CONFIDENCE:g} "
             f"% limits; s = sqrt(d), M = s, c = {first.shift:g},\n{first.neurons} neurons. "
-            "Theory's powers hold up to logarithms; + marks a dimension in which some seed\nleaves "
-            "the grid, which no line uses:",
+            "Theory's powers hold up to logarithms. Draws of different d are independent. Where a "
+            "seed\nleaves the grid, the number of those inside is told, no mean is, and no line "
+            "uses this d:",
             "",
             format_table(header, cells),
             "",
@@ -139,31 +141,48 @@ def _reading(found: Sequence[Curve]) -> str:
     """Every clause that other rows could contradict depends on the rows."""
     said = []
     for curve in found:
-        name = f"{curve.method} ({_told(curve.what, curve.level)})"
-        if curve.exponent is None:
-            said.append(f"For {name} fewer than two dimensions have all seeds inside their grids.")
+        name = f"{curve.method} networks ({_told(curve.what, curve.level)})"
+        if curve.line is None:
+            said.append(f"For {name} no power is fitted: {_why_none(curve)}.")
             continue
-        used = [point.dim for point in curve.points if not point.open]
-        holds = curve.exponent.low <= curve.expected <= curve.exponent.high
-        side = "above" if curve.exponent.low > curve.expected else "below"
+        used = [point.dim for point in curve.points if _is_usable(point)]
         said.append(
-            f"For {name} n grows like d to the power {curve.exponent} between d = {used[0]} and "
-            f"{used[-1]}, a factor {used[-1] / used[0]:.3g}; "
-            + (
-                f"the limits hold theory's {curve.expected:g}."
-                if holds
-                else f"the limits lie {side} theory's {curve.expected:g}, by "
-                f"{abs(curve.exponent.value - curve.expected):.2g} at the estimate."
-            )
+            f"For {name} n grows like d to the power {curve.line.slope} between d = {used[0]} and "
+            f"{used[-1]}, a factor {used[-1] / used[0]:.3g}; {_verdict(curve)}."
         )
-    by = {(curve.method, curve.what, curve.level): curve.exponent for curve in found}
-    for (method, what, level), slope in by.items():
+    by = {(curve.method, curve.what, curve.level): curve.line for curve in found}
+    for (method, what, level), line in by.items():
         other = by.get(("dense", what, level))
-        if method != "pruned" or slope is None or other is None:
+        if method != "pruned" or line is None or other is None:
             continue
-        apart = "apart" if slope.high < other.low else "not told apart"
+        apart = "apart" if line.slope.high < other.slope.low else "not told apart"
         said.append(f"At {_told(what, level)} the two exponents are {apart} by their limits.")
     return " ".join(said)
+
+
+def _verdict(curve: Curve) -> str:
+    """What the limits of the exponent say of theory's, and of that of the other method."""
+    assert curve.line is not None
+    slope, expected, other = curve.line.slope, curve.expected, curve.other
+    is_inside, is_other = (slope.low <= each <= slope.high for each in (expected, other))
+    if is_inside and is_other:
+        low, high = sorted((expected, other))
+        return f"limits so wide hold theory's {low:g} and {high:g} alike, and decide nothing"
+    if is_inside:
+        return f"the limits hold theory's {expected:g} and exclude {other:g}"
+    side = "above" if slope.low > expected else "below"
+    away = f"by {abs(slope.value - expected):.2g} at the estimate"
+    return f"the limits lie {side} theory's {expected:g}, {away}" + (
+        f", and hold {other:g}" if is_other else ""
+    )
+
+
+def _why_none(curve: Curve) -> str:
+    if all(len(point.places) + point.open < 2 for point in curve.points):
+        return "one seed has no spread, and no limits"
+    if len(curve.points) < 2:
+        return "there is one dimension"
+    return "fewer than two dimensions have all seeds inside their grids"
 
 
 def _curve(method: str, what: str, level: float, rows: Sequence[Row]) -> Curve:
@@ -171,60 +190,65 @@ def _curve(method: str, what: str, level: float, rows: Sequence[Row]) -> Curve:
         _one_point([row for row in rows if row.dim == dim])
         for dim in sorted({row.dim for row in rows})
     )
-    used = [point for point in points if not point.open and np.isfinite(point.high)]
-    exponent = None
+    used = [point for point in points if _is_usable(point)]
+    line = None
     if len(used) > 1:
-        exponent = fit_exponent(
-            [1 / point.dim for point in used],
-            [point.value for point in used],
-            [point.low for point in used],
-            [point.high for point in used],
-            confidence=CONFIDENCE,
-        )
+        dims = [point.dim for point in used]
+        values = [(point.value, point.low, point.high) for point in used]
+        line = fit_line(np.log(dims), *np.log(values).T, confidence=CONFIDENCE)
     degree = rows[0].degree
-    return Curve(method, what, level, points, exponent, degree / (2 if method == "pruned" else 1))
+    expected = {"pruned": degree / 2, "dense": float(degree)}
+    other = "dense" if method == "pruned" else "pruned"
+    return Curve(method, what, level, points, line, expected[method], expected[other])
+
+
+def _is_usable(point: Point) -> bool:
+    """Whether all seeds are inside, and there are limits."""
+    return not point.open and bool(np.isfinite(point.high))
 
 
 def _one_point(rows: Sequence[Row]) -> Point:
     places = [row.crossing for row in rows if row.crossing is not None]
-    if not places:
-        return Point(rows[0].dim, (), len(rows), np.nan, -np.inf, np.inf)
-    logs = np.log(np.array(places, np.float64))
-    low, high = student(logs, CONFIDENCE)
-    ends = float(np.exp(low)), float(np.exp(min(high, 700.0))) if high < np.inf else np.inf
-    value = float(np.exp(logs.mean()))
-    return Point(rows[0].dim, tuple(places), len(rows) - len(places), value, *ends)
+    num_open = len(rows) - len(places)
+    if num_open:
+        return Point(rows[0].dim, tuple(places), num_open, np.nan, 0.0, np.inf)
+    mean = mean_over(np.log(np.array(places, np.float64)), confidence=CONFIDENCE)
+    # Two seeds can have limits beyond the largest float.
+    value, low, high = (float(np.exp(np.clip(each, -700, 700))) for each in (mean[0], *mean[2:]))
+    return Point(
+        rows[0].dim, tuple(places), 0, value, low, high if np.isfinite(mean.high) else np.inf
+    )
 
 
 def _draw_curve(ax, figures, curve: Curve) -> None:
     number = _METHODS.index(curve.method)
     colour, marker = figures.COLOURS[number], figures.MARKERS[number]
-    used = [point for point in curve.points if not point.open]
     for point in curve.points:
         shown = [point.dim] * len(point.places), point.places
         ax.plot(*shown, ".", color=colour, alpha=0.35, ms=4)
-    means = [point.value for point in used]
-    ends = [[p.value - p.low, min(p.high, 1e3 * p.value) - p.value] for p in used]
-    label = f"{curve.method}: d^{curve.exponent}" if curve.exponent else curve.method
+    label = f"{curve.method}: d^{curve.line.slope}" if curve.line else curve.method
     style = {"color": colour, "marker": marker, "ls": "none", "ms": 5, "capsize": 3}
-    if used:
-        dims = np.array([point.dim for point in used], np.float64)
-        ax.errorbar(dims, means, np.transpose(ends), label=label, **style)
-        if curve.exponent:
-            weights = [1 / np.log(p.high / p.low) ** 2 for p in used]
-            height = np.average(
-                np.log(means) - curve.exponent.value * np.log(dims), weights=weights
-            )
-            ax.plot(dims, np.exp(height) * dims**curve.exponent.value, color=colour, lw=1)
+    used = [point for point in curve.points if _is_usable(point)]
+    # Limits as wide as those of two seeds would leave nothing else to see; the table has them.
+    lows = [point.value - max(point.low, point.value / 1e2) for point in used]
+    highs = [min(point.high, 1e2 * point.value) - point.value for point in used]
+    means = [point.value for point in used]
+    bars = [lows, highs] if used else None
+    dims = np.array([point.dim for point in used], np.float64)
+    ax.errorbar(dims, means, bars, label=label, **style)
+    if curve.line:
+        height, power = np.exp(curve.line.intercept.value), curve.line.slope.value
+        ax.plot(dims, height * dims**power, color=colour, lw=1)
 
 
 def _point(point: Point | None) -> str:
     if point is None:
         return ""
-    if not point.places:
-        return "+"
-    mark = "+" if point.open else ""
-    return f"{point.value:.0f} [{point.low:.0f}, {point.high:.0f}]{mark}"
+    if point.open:
+        return f"{len(point.places)} of {len(point.places) + point.open} inside"
+    if not np.isfinite(point.high):
+        return f"{point.value:.0f}"
+    return f"{point.value:.0f} [{point.low:.0f}, {point.high:.0f}]"
 
 
 def _told(what: str, level: float) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Float64, Int, PRNGKeyArray
 
+from lottery_jax.core import keys
 from lottery_jax.core.records import Records
 from lottery_jax.features import networks
 from lottery_jax.features.networks import Drawn, Task
@@ -65,12 +66,13 @@ def collect(
         for method, dim in cases:
             task, sizes = task_of(setup, dim), grid(setup, method, dim)
             told = task._asdict() | {"method": method, "sizes": sizes.tolist()}
-            settings = identity(key, told)
+            point = point_key(key, method, dim)
+            settings = identity(point, told)
             stored = {seed: store.find(settings | {"seed": seed}) for seed in range(setup.seeds)}
             each = {seed: known for seed, known in stored.items() if known is not None}
             draw = networks.draw(task, (method,), most=int(sizes[-1]))
             seeds = [seed for seed in range(setup.seeds) if seed not in each]
-            for seed, drawn in each_seed(draw, sizes, seeds, key=key, mesh=mesh):
+            for seed, drawn in each_seed(draw, sizes, seeds, key=point, mesh=mesh):
                 each[seed] = _told(drawn)
                 store.add(settings | {"seed": seed}, each[seed])
                 report(done + len(each), total)
@@ -79,6 +81,11 @@ def collect(
             for seed in range(setup.seeds):
                 rows += _rows(setup, method, task, sizes, seed, each[seed])
     return rows
+
+
+def point_key(key: PRNGKeyArray, method: str, dim: int) -> PRNGKeyArray:
+    """The stream of one method in one dimension: points of a line must not share draws."""
+    return keys.lane(keys.chunk(key, networks.METHODS.index(method)), dim)
 
 
 def task_of(setup: Setup, dim: int) -> Task:
@@ -102,7 +109,7 @@ def grid(setup: Setup, method: str, dim: int) -> Int[np.ndarray, " size"]:
     return np.array([size for size in sizes if size <= setup.most[method]], np.int32)
 
 
-def crossing(
+def last_fall(
     sizes: Int[np.ndarray, " size"], values: Float64[np.ndarray, " size"], level: float
 ) -> tuple[float | None, str]:
     """Where values fall to a level for good: linear in log n between the last two that differ.
@@ -113,10 +120,10 @@ def crossing(
 
     Examples
     --------
-    >>> place, side = crossing(np.array([100, 400, 1600]), np.array([0.9, 0.1, 0.1]), 0.5)
+    >>> place, side = last_fall(np.array([100, 400, 1600]), np.array([0.9, 0.1, 0.1]), 0.5)
     >>> round(place), side
     (200, 'inside')
-    >>> crossing(np.array([100, 200]), np.array([0.9, 0.8]), 0.5)
+    >>> last_fall(np.array([100, 200]), np.array([0.9, 0.8]), 0.5)
     (None, 'above')
     """
     above = np.flatnonzero(values > level)
@@ -144,12 +151,13 @@ def _rows(
     setup: Setup, method: str, task: Task, sizes, seed: int, known: dict[str, Any]
 ) -> Sequence[Row]:
     found = [
-        ("error", level, crossing(sizes, np.array(known["error"]), level)) for level in setup.levels
+        ("error", level, last_fall(sizes, np.array(known["error"]), level))
+        for level in setup.levels
     ]
     if method == "pruned":
         chance = np.array(known["kept"]) / task.dim
         excess = (np.array(known["found"]) / task.support_size - chance) / (1 - chance)
-        found.append(("recall", RECALL, crossing(sizes, 1 - excess, 1 - RECALL)))
+        found.append(("recall", RECALL, last_fall(sizes, 1 - excess, 1 - RECALL)))
     return [
         Row(
             method=method,

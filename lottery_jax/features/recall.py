@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.features.recall_report import describe, draw
-from lottery_jax.features.recall_rows import CONFIDENCE, Row, crossing
+from lottery_jax.features.recall_rows import CONFIDENCE, Row, first_rise
 from lottery_jax.montecarlo.collect import Progress
 from lottery_jax.montecarlo.counts import Counts, collect_each
 from lottery_jax.montecarlo.experiment import Experiment
@@ -133,7 +133,7 @@ def _rows(curve: Curve, experiment: Experiment, counts: Counts) -> list[Row]:
     sizes = [each.size for each in found]
     levels = [(1 + each.chance) / 2 for each in found]
     half, half_low, half_high = (
-        crossing(sizes, [getattr(each, name) for each in found], levels)
+        first_rise(sizes, [getattr(each, name) for each in found], levels)
         for name in ("recall", "high", "low")
     )
     support_size = _support_size(curve)

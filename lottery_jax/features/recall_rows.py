@@ -31,14 +31,14 @@ class Row(NamedTuple):
     half_high: float | None  # where the lower limits are
 
 
-def crossing(
+def first_rise(
     sizes: Sequence[int], values: Sequence[float], levels: Sequence[float]
 ) -> float | None:
-    """Where values rise to their levels, on a line in log n; None if not between two sizes.
+    """Where values first rise to their levels, on a line in log n; None if not between two sizes.
 
     Examples
     --------
-    >>> round(crossing([100, 400], [0.0, 1.0], [0.5, 0.5]))
+    >>> round(first_rise([100, 400], [0.0, 1.0], [0.5, 0.5]))
     200
     """
     gaps = [value - level for value, level in zip(values, levels, strict=True)]

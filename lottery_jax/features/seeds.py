@@ -5,17 +5,19 @@ seeds are run. A run that was killed goes on with the seeds that are missing.
 """
 
 import functools
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, Key, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float64, Key, PRNGKeyArray, PyTree
 
 from lottery_jax.core import keys
 from lottery_jax.core.compat import make_mesh
+from lottery_jax.sparse_features.recovery_limits import limits_student
 
 Measure = Callable[[Key[Array, ""], PyTree], PyTree]  # (key of the seed, arguments) -> arrays
 
@@ -31,6 +33,30 @@ def identity(key: PRNGKeyArray, settings: Mapping[str, Any]) -> dict[str, Any]:
     ['dim', 'stream', 'key']
     """
     return {**settings, "stream": keys.STREAM_VERSION, "key": keys.describe(key)}
+
+
+class Mean(NamedTuple):
+    """A mean over seeds, and how well it tells that of all seeds."""
+
+    mean: float
+    deviation: float  # its standard error, from the spread over the seeds; nan for a single one
+    low: float  # Student's limits; open for a single seed
+    high: float
+
+
+def mean_over(values: Float64[np.ndarray, " seed"], *, confidence: float) -> Mean:
+    """The mean over seeds with Student's limits.
+
+    Examples
+    --------
+    >>> mean_over(np.array([1.0, 3.0]), confidence=0.99).deviation
+    1.0
+    """
+    mean, variance = float(values.mean()), math.nan
+    if len(values) > 1:
+        variance = float(values.var(ddof=1))
+    ends = limits_student(mean, variance, len(values), confidence=confidence)
+    return Mean(mean, math.sqrt(variance / len(values)), *ends)
 
 
 def each_seed(

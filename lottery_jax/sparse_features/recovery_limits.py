@@ -143,8 +143,6 @@ def limits_mean(
     >>> print(round(low, 3), high)
     0.981 1.0
     """
-    from scipy import stats  # on first use: importing the package stays light
-
     if trials < 2:
         raise ValueError(f"{trials=} have no spread; use 2 or more")
     if not 0 < confidence < 1:
@@ -154,5 +152,25 @@ def limits_mean(
     variance = (squares / largest**2 - trials * mean**2) / (trials - 1)
     likely = (mean * trials * coordinates + 1) / (trials * coordinates + 2)
     variance = max(variance, likely * (1 - likely) / coordinates)
-    reach = float(stats.t.isf((1 - confidence) / 2, trials - 1)) * math.sqrt(variance / trials)
-    return max(0.0, mean - reach), min(1.0, mean + reach)
+    low, high = limits_student(mean, variance, trials, confidence=confidence)
+    return max(0.0, low), min(1.0, high)
+
+
+def limits_student(
+    mean: float, variance: float, trials: int, *, confidence: float
+) -> tuple[float, float]:
+    """Student's limits of a mean, from the variance over draws; open for a single draw.
+
+    Examples
+    --------
+    >>> low, high = limits_student(2.0, 2.0, 2, confidence=0.99)
+    >>> print(round(high - 2, 2))
+    63.66
+    """
+    from scipy import special  # on first use: importing the package stays light
+
+    if trials < 2:
+        return -math.inf, math.inf
+    quantile = float(special.stdtrit(trials - 1, (1 + confidence) / 2))
+    reach = quantile * math.sqrt(variance / trials)
+    return mean - reach, mean + reach

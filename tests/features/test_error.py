@@ -9,7 +9,7 @@ import pytest
 
 from lottery_jax.core import make_mesh, root
 from lottery_jax.core.records import Records
-from lottery_jax.features import error, error_report, error_rows, networks
+from lottery_jax.features import error, error_report, error_rows, networks, seeds
 from lottery_jax.sparse_features import data, directions, learn, links, prune
 from lottery_jax.study import Study
 
@@ -189,12 +189,13 @@ def test_claims_follow_from_the_rows():
 
 def test_differences_are_paired_with_student_limits():
     """Two values by hand: mean 2, standard error 1, and 63.657 is Student's quantile at 99 %."""
-    low, high = error_report.student(np.array([1.0, 3.0]), 0.99)
-    assert (low, high) == pytest.approx((2 - 63.657, 2 + 63.657), rel=1e-4)
+    found = seeds.mean_over(np.array([1.0, 3.0]), confidence=0.99)
+    assert (found.low, found.high) == pytest.approx((2 - 63.657, 2 + 63.657), rel=1e-4)
     gap = error_report.difference(made_up(GOOD), 2000)
     assert gap.mean == pytest.approx(0.7 * 1.03)
     assert (gap.wins, gap.seeds) == (4, 4)
-    assert error_report.student(np.array([1.0]), 0.99) == (-np.inf, np.inf)
+    alone = seeds.mean_over(np.array([1.0]), confidence=0.99)
+    assert (alone.low, alone.high) == (-np.inf, np.inf)
 
 
 def test_it_is_a_study_with_a_figure(run):

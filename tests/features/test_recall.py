@@ -40,10 +40,10 @@ def test_rows(rows):
 
 def test_a_crossing_by_hand():
     sizes = [10, 100, 1000]
-    assert recall_rows.crossing(sizes, [0.2, 0.4, 0.8], [0.6] * 3) == pytest.approx(10**2.5)
-    assert recall_rows.crossing(sizes, [0.2, 0.6, 0.8], [0.5, 0.6, 0.6]) == pytest.approx(100)
-    assert recall_rows.crossing(sizes, [0.2, 0.3, 0.4], [0.6] * 3) is None
-    assert recall_rows.crossing(sizes, [0.7, 0.8, 0.9], [0.6] * 3) is None
+    assert recall_rows.first_rise(sizes, [0.2, 0.4, 0.8], [0.6] * 3) == pytest.approx(10**2.5)
+    assert recall_rows.first_rise(sizes, [0.2, 0.6, 0.8], [0.5, 0.6, 0.6]) == pytest.approx(100)
+    assert recall_rows.first_rise(sizes, [0.2, 0.3, 0.4], [0.6] * 3) is None
+    assert recall_rows.first_rise(sizes, [0.7, 0.8, 0.9], [0.6] * 3) is None
 
 
 def _curve(exponent, dim, place, *, power=None, shift=0.5, limits=0.05):
