@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from lottery_jax.features.cancellation_rows import CONFIDENCE, Row
-from lottery_jax.features.points import draw_chance, draw_shares
+from lottery_jax.features.points import CAUTION, draw_chance, draw_shares
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+ROUNDING = 1e-12  # norms below are 0 in float64
 _NAMES = {"zero": "no biases", "normal": "normal biases"}
 
 
@@ -25,7 +26,9 @@ def draw(rows: Sequence[Row]) -> "Axes":
         label = _NAMES[biases] + (", root mean square" if biases == "normal" else "")
         norms: Any = [row.norm for row in shown]
         left.plot([row.shift for row in shown], norms, color=figures.COLOURS[number], label=label)
-    left.plot([1], [0], "o", color=figures.COLOURS[0], label="c = 1 without biases: exactly 0")
+    norm = _norm_at_one(rows, "zero")
+    told = f"{norm:.2g}" if norm > ROUNDING else "0 but for rounding"
+    left.plot([1], [norm], "o", color=figures.COLOURS[0], label=f"c = 1 without biases: {told}")
     for number, curve in enumerate(_curves(rows)):
         first: Any = curve[0]
         at: Any = [row.size for row in curve]
@@ -60,7 +63,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
         ax.legend(fontsize="small", frameon=False)
     title = (
         f"bars: {100 * CONFIDENCE:g} % limits of the mean over {curve[0].trials} draws, which the "
-        "points of a curve share"
+        f"points of a curve share: {CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return left
@@ -89,11 +92,11 @@ def describe(rows: Sequence[Row]) -> str:
 
 
 def _reading(rows: Sequence[Row]) -> str:
-    at_one = {row.biases: row for row in rows if row.what == "gradient" and row.shift == 1}
-    zero, normal = (at_one[name].norm or 0.0 for name in ("zero", "normal"))
+    zero, normal = (_norm_at_one(rows, name) for name in ("zero", "normal"))
+    told = f"has the norm {zero:.3g}" if zero > ROUNDING else "is 0 but for rounding"
     said = [
-        f"At c = 1 the gradient has the norm {zero:.1g} without biases, and {normal:.3g} in the "
-        "root mean square over normal ones."
+        f"At c = 1 the gradient {told} without biases, and its norm is {normal:.3g} in the root "
+        "mean square over normal ones."
     ]
     for curve in _curves(rows):
         last: Any = curve[-1]
@@ -123,11 +126,18 @@ def _reading(rows: Sequence[Row]) -> str:
     first = _curves(rows)[0][-1]
     if not blind and (first.low or 0) > (first.chance or 0):
         said.append(
-            "What all lines keep beyond chance in the unshifted basis without biases comes from "
-            "noise: products with inputs of the support have the larger variance."
+            "What all lines keep beyond chance in the unshifted basis without biases is not the "
+            "mean gradient; an explanation, which no row shows, is that sums over samples of "
+            "products with inputs of the support have the larger variance."
         )
-    said.append(f"Limits are {100 * CONFIDENCE:g} % each, from the spread over draws.")
+    said.append(f"Limits are {100 * CONFIDENCE:g} % each, from the spread over draws: {CAUTION}.")
     return " ".join(said)
+
+
+def _norm_at_one(rows: Sequence[Row], biases: str) -> float:
+    """Of the gradient in the unshifted basis."""
+    asked = ("gradient", biases, 1)
+    return next(row.norm or 0.0 for row in rows if (row.what, row.biases, row.shift) == asked)
 
 
 def _found(rows: Sequence[Row], biases: str, *, is_shifted: bool) -> bool:

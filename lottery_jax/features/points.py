@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+# What is to be said wherever limits of `limits_mean` are shown.
+CAUTION = "approximate, and too narrow near 0 and 1"
+
 
 def draw_shares(
     ax: Any,

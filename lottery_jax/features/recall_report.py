@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lottery_jax.features.points import draw_chance, draw_shares
+from lottery_jax.features.points import CAUTION, draw_chance, draw_shares
 from lottery_jax.features.recall_rows import CONFIDENCE, Row, curves
 from lottery_jax.report.fits import Slope, fit_exponent
 from lottery_jax.report.tables import format_table
@@ -56,8 +56,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
     trials = sorted({row.trials for row in rows})
     title = (
         "PruneNetwork with M = s on y = He_k*(<v, x>) scaled to variance 1, v flat on s = sqrt(d) "
-        f"inputs\nbars: {100 * CONFIDENCE:g} % limits of the mean recall over {trials[0]} to "
-        f"{trials[-1]} draws, which the points of a curve share"
+        f"inputs\nbars: {100 * CONFIDENCE:g} % limits of the mean recall, {CAUTION}, over "
+        f"{_range(trials)} draws, which the points of a curve share"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return axes[0]
@@ -66,11 +66,12 @@ def draw(rows: Sequence[Row]) -> "Axes":
 def describe(rows: Sequence[Row]) -> str:
     """Every point, where each curve is halfway, and what both say."""
     header = ["k*", "d", "s = M", "c", "n", "n/s^k*", "draws", "recall", "low", "high"]
-    header += ["complete", "|J|", "chance"]
+    header += ["complete", "low", "high", "|J|", "chance"]
     cells = [
         [
             *(row.exponent, row.dim, row.support_size, row.shift, row.size, row.scaled),
-            *(row.trials, row.recall, row.low, row.high, row.complete, row.kept, row.chance),
+            *(row.trials, row.recall, row.low, row.high),
+            *(row.complete, row.complete_low, row.complete_high, row.kept, row.chance),
         ]
         for curve in curves(rows)
         for row in curve
@@ -100,13 +101,16 @@ def _reading(rows: Sequence[Row]) -> str:
                 f"{near if near == far else f'{near} to {far}'} (d = {_list(known)}, c = "
                 f"{usual:g})."
             )
-        slope = fitted(firsts)
+        slope, closed = fitted(firsts), _closed(firsts)
         if slope is not None:
             holds = slope.low <= exponent <= slope.high
+            others = [each for each in (1, 2, 3) if each != exponent]
+            also = [str(each) for each in others if slope.low <= each <= slope.high]
             said.append(
-                f"There n grows as s to the power {slope}, which {'holds' if holds else 'misses'} "
-                f"k* = {exponent}; a factor log d would add {_power_of_log(firsts):.2f} over "
-                "these d."
+                f"There n grows as s to the power {slope} (d = {_list(closed)}); the limits "
+                f"{'hold' if holds else 'miss'} k* = {exponent}"
+                + (f", and {' and '.join(also)} too" if also else "")
+                + f"; a factor log d would add {_power_of_log(closed):.2f} over these d."
             )
         else:
             said.append(f"For k* = {exponent} too few curves are closed for an exponent.")
@@ -115,21 +119,26 @@ def _reading(rows: Sequence[Row]) -> str:
                 curve = next(each for each in curves(rows) if each[0] == first)
                 said.append(_other_shift(curve))
     said.append(
-        f"Limits are {100 * CONFIDENCE:g} % each: of the mean recall by Student's law over draws, "
-        "of the place halfway by the limits of the recall on both sides, joined from point to "
-        "point. The points of a curve share draws."
+        f"Limits are {100 * CONFIDENCE:g} % each: of the mean recall from the spread over draws, "
+        f"{CAUTION}; of the place halfway by the limits of the recall on both sides, joined from "
+        "point to point; of complete recovery exact. The points of a curve share draws."
     )
     return " ".join(said)
 
 
 def fitted(firsts: Sequence[Row]) -> Slope | None:
     """The exponent of n at the place halfway against s; None for fewer than three closed curves."""
-    closed = [row for row in firsts if None not in _half(row)]
+    closed = _closed(firsts)
     if len(closed) < 3:
         return None
     values = [[each or math.nan for each in _half(row)] for row in closed]
     middle, low, high = map(list, zip(*values, strict=True))
     return fit_exponent([1 / row.support_size for row in closed], middle, low, high)
+
+
+def _closed(firsts: Sequence[Row]) -> list[Row]:
+    """Those whose place halfway has limits on both sides."""
+    return [row for row in firsts if None not in _half(row)]
 
 
 def _power_of_log(firsts: Sequence[Row]) -> float:
@@ -146,7 +155,8 @@ def _other_shift(curve: Sequence[Row]) -> str:
         f"With c = {last.shift:.3g}{theory} at d = {last.dim}, {last.size} samples = "
         f"{last.scaled:g} s^{last.exponent} give a recall of {last.recall:.3f} "
         f"[{last.low:.3f}, {last.high:.3f}] over {last.trials} draws, chance level "
-        f"{last.chance:.2f}; the whole support in {last.complete} of them."
+        f"{last.chance:.2f}; the whole support is kept in {last.complete} of {last.trials} draws, "
+        f"exact limits of its probability [{last.complete_low:.2f}, {last.complete_high:.2f}]."
     )
 
 
@@ -155,9 +165,15 @@ def _is_theory(row: Row) -> bool:
 
 
 def _usual_shift(shown: Sequence[Sequence[Row]]) -> float:
-    """The c of most curves."""
+    """The c of most curves; of as many, the largest."""
     shifts = [curve[0].shift for curve in shown]
-    return max(shifts, key=shifts.count)
+    return max(shifts, key=lambda shift: (shifts.count(shift), shift))
+
+
+def _range(numbers: Sequence[int]) -> str:
+    """Sorted numbers by the first and the last."""
+    first, last = numbers[0], numbers[-1]
+    return f"{first}" if first == last else f"{first} to {last}"
 
 
 def _half(row: Row) -> tuple[float | None, float | None, float | None]:

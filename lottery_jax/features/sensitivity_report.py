@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lottery_jax.features.points import draw_chance, draw_shares
+from lottery_jax.features.points import CAUTION, draw_chance, draw_shares
 from lottery_jax.features.sensitivity_rows import CONFIDENCE, Row
 from lottery_jax.report.tables import format_table
 
@@ -60,8 +60,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
         ax.legend(fontsize="x-small", frameon=False)
     title = (
         f"PruneNetwork, target He_{first.exponent} of one flat direction, d = {first.dim}, s = "
-        f"{first.support_size}, {first.trials} draws; bars: {100 * CONFIDENCE:g} % limits of the "
-        "mean recall"
+        f"{first.support_size}, {first.trials} draws\nbars: {100 * CONFIDENCE:g} % limits of the "
+        f"mean recall, {CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return left
@@ -106,8 +106,8 @@ def _reading(rows: Sequence[Row]) -> str:
             + ("as much." if theory.recall == best.recall else f"{apart} that.")
         )
     said.append(
-        f"Limits are {100 * CONFIDENCE:g} % each, from the spread over {rows[0].trials} draws; "
-        "the best of several is biased upwards."
+        f"Limits are {100 * CONFIDENCE:g} % each, from the spread over {rows[0].trials} draws: "
+        f"{CAUTION}. The best of several is biased upwards."
     )
     return " ".join(said)
 

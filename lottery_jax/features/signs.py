@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
+from lottery_jax.core.limits import limits_exact
+from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo.collect import Progress
 from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
@@ -176,7 +178,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
     title = (
         f"PruneNetwork, d = {first.dim}, s = M = {first.support_size}, n = {size}, c = "
         f"{first.shift:g}, {first.trials} draws\nblack bars: {100 * CONFIDENCE:g} % limits of the "
-        "mean recall"
+        f"mean recall, {CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return axes[0]
@@ -216,10 +218,12 @@ def _reading(rows: Sequence[Row]) -> str:
             else f"no line alone finds more than {parts[best]:.2f}"
         )
         level = "above" if row.low > row.chance else "not clearly above"
+        low, high = limits_exact(row.complete, row.trials, confidence=CONFIDENCE)
         said.append(
             f"With {_NAMES[row.convention]} at k* = {row.exponent} and n = {row.size} the recall "
             f"is {row.recall:.3f} [{row.low:.3f}, {row.high:.3f}], {level} the chance level "
-            f"{row.chance:.3f}; {alone}."
+            f"{row.chance:.3f}, the whole support kept in {row.complete} of {row.trials} draws "
+            f"(exact limits of its probability [{low:.2f}, {high:.2f}]); {alone}."
         )
     largest = max(row.size for row in rows)
     for row in rows:
@@ -229,6 +233,7 @@ def _reading(rows: Sequence[Row]) -> str:
                 f"of the support from {largest} rows, against {row.chance_line:.3f} by chance."
             )
     said.append(
-        f"Limits are {100 * CONFIDENCE:g} % each, from the spread over {rows[0].trials} draws."
+        f"Limits are {100 * CONFIDENCE:g} % each, those of recall from the spread over "
+        f"{rows[0].trials} draws: {CAUTION}."
     )
     return " ".join(said)

@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
 from lottery_jax.montecarlo.experiment import Experiment
-from lottery_jax.sparse_features import data, directions, sums
+from lottery_jax.sparse_features import data, directions
 from lottery_jax.sparse_features.largest import largest
 from lottery_jax.sparse_features.links import Link
 from lottery_jax.sparse_features.scores import Scores, scores_at
@@ -162,14 +162,15 @@ def _count(draw: _Draw, num_sizes: int, num_kept: int):
         hidden = _directions(keys.lane(key, _DIRECTIONS), draw)
         source = data.generated(draw.model, hidden, keys.lane(key, _DATA))
         network = keys.lane(key, _NETWORK)
-        score = scores_at if draw.biases == "normal" else _scores_without_biases
-        scores = score(
+        zeros = None if draw.biases == "normal" else jnp.zeros(1, jnp.float32)
+        scores = scores_at(
             source,
             sizes,
             network,
-            num_pairs=draw.num_pairs,
+            num_pairs=draw.num_pairs if zeros is None else 1,  # without biases all are one
             kept=kept,
             shift=parameters["shift"],
+            biases=zeros,
         )
         masses = jnp.sum(hidden**2, axis=1) / hidden.shape[1]
 
@@ -191,28 +192,6 @@ def _directions(key: Key[Array, ""], draw: _Draw) -> Float[Array, "input index"]
         places = jax.random.permutation(key, jnp.arange(draw.dim, dtype=jnp.int32))
         return jax.nn.one_hot(places[:num_indices], draw.dim, dtype=jnp.float32).T
     return directions.power_law(key, draw.dim, draw.support_size, draw.power, num_indices)
-
-
-def _scores_without_biases(
-    source: data.Source, sizes, key: Key[Array, ""], *, num_pairs: int, kept, shift
-) -> Scores:
-    """`scores_at` with all biases 0, where all neurons are one."""
-    del num_pairs
-    start = sums.start(
-        key,
-        jnp.arange(source.dim + 1, dtype=jnp.int32),
-        dim=source.dim,
-        biases=jnp.zeros(1, jnp.float32),
-        shift=shift,
-    )
-
-    def step(state, rows):
-        state = data.fold(source, rows[0], rows[1], sums.update, state)
-        return state, jax.lax.map(lambda each: sums.finish(state, each), kept)
-
-    firsts = jnp.concatenate([jnp.zeros(1, jnp.int32), sizes[:-1]])
-    parts = jax.lax.scan(step, start, (firsts, sizes))[1]
-    return Scores(parts.even, parts.odd, parts.last_odd, parts.last_even)
 
 
 def _tally(

@@ -1,7 +1,10 @@
 """Recall and complete recovery from counts of `recovery`, with confidence limits."""
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
+
+import numpy as np
 
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.counts import Counts
@@ -67,7 +70,7 @@ def recalls(experiment: Experiment, counts: Counts, *, confidence: float = 0.95)
                 trials,
                 MASS_UNIT,
                 confidence=confidence,
-                independent=support_size,
+                independent=_effective_size(settings),
             )
             even_low, even_high = limits_mean(
                 at["even"], at["even_squared"], trials, support_size, confidence=confidence
@@ -96,6 +99,16 @@ def recalls(experiment: Experiment, counts: Counts, *, confidence: float = 0.95)
                 )
             )
     return found
+
+
+def _effective_size(settings: Mapping[str, int | float | str]) -> int:
+    """||V||_{2,1}^2 / r, rounded down: as many equal rows would have this norm."""
+    law, size = settings["law"], int(settings["support_size"])
+    if law == "power_law":
+        lengths = np.arange(1.0, size + 1) ** -float(settings["power"])
+        return max(1, int(lengths.sum() ** 2 / np.sum(lengths**2) + 1e-9))
+    # Of a uniform direction; of several it is more.
+    return max(1, int(2 / math.pi * size)) if law == "dense" else size
 
 
 def limits_mean(
@@ -133,7 +146,8 @@ def limits_mean(
     Student's limits from the spread over draws, cut to [0, 1]. A few draws that happen to agree
     would give none, so the variance of a draw is taken to be at least that of independent
     coordinates, p (1 - p) / s, at p = (found + 1) / (coordinates + 2), Laplace's estimate. They are
-    approximate: a draw in which nothing is found, once in a hundred, is not seen in ten.
+    approximate, and too narrow near 0 and 1: a draw in which nothing is found, once in a hundred,
+    is not seen in ten. Limits of complete recovery are exact.
 
     Examples
     --------

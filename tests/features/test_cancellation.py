@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 
 from lottery_jax.core import root
 from lottery_jax.features import cancellation, cancellation_report
+from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo import Store
 from lottery_jax.study import Study
 from tests.features import made_counts
@@ -82,12 +83,21 @@ def test_the_reading_follows_the_rows(rows):
     )
     assert "c = 0.5, line 4 finds 0.90 [0.80, 0.95] of the support at n = 400, above chance" in text
     assert "is what lets line 4 see the support; normal biases do that too" in text
-    assert "comes from noise" in text
+    assert "At c = 1 the gradient is 0 but for rounding without biases" in text
+    assert "an explanation, which no row shows" in text
+    assert CAUTION in text
     text = cancellation_report.describe(_made(rows, [("zero", 0.5)]))
     assert "see the support, and normal biases do not help" in text
     text = cancellation_report.describe(_made(rows, [("zero", 1.0), ("zero", 0.5)]))
     assert "lets line 4 see" not in text
-    assert "comes from noise" not in text
+    assert "explanation" not in text
+    seen = [
+        row._replace(norm=0.01) if row.shift == 1 and row.norm is not None else row for row in rows
+    ]
+    text = cancellation_report.describe(_made(seen, []))
+    assert "At c = 1 the gradient has the norm 0.01 without biases" in text
+    labels = cancellation.draw(seen).get_legend().get_texts()
+    assert "c = 1 without biases: 0.01" in [label.get_text() for label in labels]
 
 
 def test_the_figure_and_the_plan(rows):

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from lottery_jax.core import make_mesh, root
 from lottery_jax.features import recall, recall_report, recall_rows
+from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo import Store
 from lottery_jax.study import Study
 from tests.features import made_counts
@@ -88,9 +89,15 @@ def test_the_reading_follows_the_rows():
     slope = recall_report.fitted([curve[0] for curve in recall_rows.curves(good)])
     assert slope is not None
     np.testing.assert_allclose(slope.value, 2.0, atol=1e-6)
-    assert "n grows as s to the power 2.00 [1.90, 2.10], which holds k* = 2" in text
+    assert "to the power 2.00 [1.90, 2.10] (d = 64, 256, 1024); the limits hold k* = 2; a" in text
+    assert CAUTION in text
     steep = [row for dim in dims for row in _curve(2, dim, 0.5, power=3)]
-    assert "to the power 3.00 [2.90, 3.10], which misses k* = 2" in recall_report.describe(steep)
+    text = recall_report.describe(steep)
+    assert "3.00 [2.90, 3.10] (d = 64, 256, 1024); the limits miss k* = 2, and 3 too" in text
+    larger = [row for dim in (*dims, 4096) for row in _curve(2, dim, 6.0)]
+    larger = [row._replace(half_low=None) if row.dim == 4096 else row for row in larger]
+    told = text.split("a factor log d")[1]
+    assert told in recall_report.describe([*larger])  # over the d that are fitted alone
     few = [row._replace(half_high=None) for row in good]
     assert "too few curves are closed for an exponent" in recall_report.describe(few)
     theory = _curve(2, 144, 60.0, shift=recall.theory_shift(144))
@@ -98,15 +105,21 @@ def test_the_reading_follows_the_rows():
     assert "With c = 0.201, the 1 / log d of theory, at d = 144" in text
     last = theory[-1]
     assert f"{last.size} samples = {last.scaled:g} s^2 give a recall of {last.recall:.3f}" in text
+    assert "kept in 10 of 10 draws, exact limits of its probability [0.00, 1.00]" in text
+    assert "c = 0.5)" in recall_report.describe(
+        [*_curve(2, 144, 60.0, shift=0.2), *_curve(2, 64, 6.0)]
+    )
 
 
 def test_the_figure(rows):
     ax = recall.draw([*rows, *_curve(3, 64, 6.0)])
     assert isinstance(ax, Axes)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels[:2] == ["d = 16, s = 4", "d = 16, s = 4, c = 0.8"]
+    assert labels[:2] == ["d = 16, s = 4", "d = 16, s = 4, c = 0.5"]
     assert any(label.startswith("chance level") for label in labels)
     assert len(ax.figure.axes) == 2
+    assert "over 4 to 10 draws" in ax.figure.get_suptitle()
+    assert "over 4 draws" in recall.draw(rows).figure.get_suptitle()
 
 
 def test_the_plan():

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 
 from lottery_jax.core import root
 from lottery_jax.features import sensitivity, sensitivity_report
+from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo import Store
 from lottery_jax.study import Study
 from tests.features import made_counts
@@ -59,6 +60,7 @@ def test_the_reading_follows_the_rows(rows):
     )
     assert "c = 0.9 recalls most, 0.90 [0.80, 1.00]; 1 / log d = 0.36 recalls 0.50" in text
     assert "below that." in text
+    assert CAUTION in text
     text = sensitivity_report.describe(_made(rows, 1 / math.log(16)))
     assert "as much." in text
     wide = [row._replace(low=0.0, high=1.0) for row in _made(rows, 0.9)]

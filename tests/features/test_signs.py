@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 
 from lottery_jax.core import make_mesh, root
 from lottery_jax.features import signs
+from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo import Store
 from lottery_jax.study import Study
 from tests.features import made_counts
@@ -53,11 +54,15 @@ def test_the_reading_follows_the_rows():
         _made("main_text", 16_000, 0.08, 0.04),
     ]
     text = signs.describe(rows)
-    assert "the recall is 1.000 [0.950, 1.000], above the chance level 0.070; line 3 alone" in text
-    assert "0.080 [0.030, 0.130], not clearly above the chance level 0.070; no line alone" in text
+    assert "the recall is 1.000 [0.950, 1.000], above the chance level 0.070, the whole" in text
+    assert "in 10 of 10 draws (exact limits of its probability [0.69, 1.00]); line 3 alone" in text
+    assert CAUTION in text
+    assert "0.080 [0.030, 0.130], not clearly above the chance level 0.070, the whole" in text
+    assert "in 0 of 10 draws (exact limits of its probability [0.00, 0.31]); no line alone" in text
     assert "line 3 finds 0.040 of the support from 16000 rows, against 0.025 by chance" in text
     other = signs.describe([_made("main_text", 4000, 0.5, 0.6)])
-    assert "above the chance level 0.070; line 3 alone finds 0.60" in other
+    assert ", above the chance level 0.070" in other
+    assert "line 3 alone finds 0.60" in other
     assert "rows, against" not in other
 
 
