@@ -5,9 +5,10 @@ the memory does not depend on the number of rows. The constant is fitted and not
 the regression of the centred target on the centred features. Strengths are in units of the mean
 variance of the features, so that one grid serves every width and every scale of the first layer.
 
-All in float32. Rounding perturbs the Gram matrix by about its largest eigenvalue times 2^-23,
-however many rows there are in a block, and a strength t below that is not resolved: for p features
-whose variance lies mostly in one direction this is t = 2^-23 p, or 2e-5 for 128 of them.
+All in float32. Features are met without their means (`update`). Rounding perturbs the Gram matrix
+by about its largest eigenvalue times 2^-23, however many rows there are in a block, and a strength
+t below that is not resolved: for p features whose variance lies mostly in one direction this is
+t = 2^-23 p, or 2e-5 for 128 of them.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ class Sums(NamedTuple):
     """Of the rows met so far."""
 
     num_rows: Float[Array, ""]  # whole, and exact below 2^24
+    shift: Float[Array, " feature"]  # what is taken off the features first: see `update`
     features: Float[Array, " feature"]
     targets: Float[Array, ""]
     gram: Float[Array, "feature other"]
@@ -48,7 +50,9 @@ def start(num_features: int) -> Sums:
     (3, 3)
     """
     zero, zeros = jnp.float32(0), jnp.zeros(num_features, jnp.float32)
-    return Sums(zero, zeros, zero, jnp.zeros((num_features, num_features), jnp.float32), zeros)
+    return Sums(
+        zero, zeros, zeros, zero, jnp.zeros((num_features, num_features), jnp.float32), zeros
+    )
 
 
 def update(
@@ -61,12 +65,19 @@ def update(
 
     Notes
     -----
-    Cost: 2 p^2 operations for each row of p features.
+    Cost: 2 p^2 operations for each row of p features. The means over the first block with rows that
+    are used are taken off all features: it changes no fit but for its constant, and the rounding of
+    the Gram matrix is in proportion to how the features vary, not to how large they are.
     """
+    count = jnp.sum(is_used, dtype=jnp.float32)
     features = jnp.where(is_used[:, None], features, jnp.float32(0))
+    means = jnp.sum(features, axis=0) / jnp.maximum(count, jnp.float32(1))
+    shift = jnp.where(sums.num_rows == 0, means, sums.shift)
+    features = jnp.where(is_used[:, None], features - shift[None], jnp.float32(0))
     targets = jnp.where(is_used, targets, jnp.float32(0))
     return Sums(
-        sums.num_rows + jnp.sum(is_used, dtype=jnp.float32),
+        sums.num_rows + count,
+        shift,
         sums.features + jnp.sum(features, axis=0),
         sums.targets + jnp.sum(targets),
         sums.gram + jnp.matmul(features.T, features, precision=_EXACT),
@@ -103,7 +114,7 @@ def solve(sums: Sums, strengths: Sequence[float]) -> Fits:
     variance = jnp.trace(covariance) / len(mean)
     penalties = jnp.asarray(strengths, jnp.float32) * variance
     weights = jax.vmap(lambda penalty: _eliminate(covariance, penalty, cross))(penalties)
-    return Fits(weights, target - jnp.matmul(weights, mean, precision=_EXACT))
+    return Fits(weights, target - jnp.matmul(weights, mean + sums.shift, precision=_EXACT))
 
 
 def predict(fits: Fits, features: Float[Array, "row feature"]) -> Float[Array, "row strength"]:

@@ -37,15 +37,16 @@ def streamed(features, targets, strengths, *, block=128, filling=7.0):
     return solve(sums, strengths)
 
 
-@pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_predictions_are_those_of_least_squares(scale):
+@pytest.mark.parametrize(("scale", "offset"), [(1.0, 0.0), (100.0, 0.0), (1.0, 30.0)])
+def test_predictions_are_those_of_least_squares(scale, offset):
     """Badly conditioned: the tolerance is that of a rounded Gram matrix, which the module states.
 
     A perturbation of relative size r of the largest eigenvalue moves what is predicted by at most
-    about r top / penalty of its size; r = 2^-23 for each of few blocks.
+    about r top / penalty of its size; r = 2^-23 for each of few blocks. A mean that features have
+    enters in the predictions alone, as rounding of weight times mean.
     """
     features, targets = relu_features(0)
-    features = features * np.float32(scale)
+    features = features * np.float32(scale) + np.float32(offset)
     strengths = (1e-4, 1e-2, 1.0, 100.0)
     fits = streamed(features, targets, strengths)
     weights, constant = oracle.ridge(features, targets, strengths)
@@ -57,7 +58,8 @@ def test_predictions_are_those_of_least_squares(scale):
     for each, strength in enumerate(strengths):
         size = np.sqrt(np.mean(expected[:, each] ** 2))
         error = np.sqrt(np.mean((found - expected)[:, each] ** 2)) / size
-        assert error < 4 * ROUNDING * (1 + top / strength), (strength, error)
+        of_mean = offset * np.abs(weights[each]).sum() / size
+        assert error < 4 * ROUNDING * (1 + of_mean + top / strength), (strength, error)
 
 
 def test_unused_rows_add_nothing_even_when_not_finite():
