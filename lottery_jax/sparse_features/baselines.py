@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int32, Key
 from lottery_jax.core import keys
 from lottery_jax.sparse_features import checks, sums
 from lottery_jax.sparse_features.checks import Integer, Integers
-from lottery_jax.sparse_features.data import Source, fold
+from lottery_jax.sparse_features.data import Source, available, fold
 from lottery_jax.sparse_features.largest import largest
 from lottery_jax.sparse_features.scores import Scores, scores_at
 
@@ -48,7 +48,7 @@ def first_order(source: Source, sizes: Integers) -> Float[Array, "size input"]:
     >>> first_order(source, [1, 2]).tolist()
     [[1.0, 2.0], [2.5, 2.0]]
     """
-    checks.check_sizes(source, sizes)
+    checks.check_sizes(sizes, source.num_samples)
 
     def add(
         total: Float[Array, " input"],
@@ -154,7 +154,8 @@ def _at_start(
     source: Source, sizes: Integers, key: Key[Array, ""], num_pairs: int
 ) -> tuple[Float[Array, "size neuron input"], Float[Array, "neuron input"]]:
     """Gradients but for the sign a_j, and the weights."""
-    checks.check_sizes(source, sizes)
+    keys.check_key(key)
+    checks.check_sizes(sizes, source.num_samples)
     checks.check_pairs(num_pairs)
     biases = sums.draw_biases(key, num_pairs)
     each = keys.items(jax.random.fold_in(key, _WEIGHTS), num_pairs)
@@ -176,7 +177,7 @@ def _at_start(
 
 def _means(source, sizes, add, total):
     """What rows add up to, divided by their number, after each of several numbers."""
-    ends = jnp.asarray(sizes, jnp.int32)
+    ends = available(source, jnp.asarray(sizes, jnp.int32))
 
     def step(
         total: Float[Array, "..."], rows: tuple[Int32[Array, ""], Int32[Array, ""]]

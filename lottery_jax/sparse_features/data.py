@@ -5,21 +5,23 @@ blocks. Generated data are drawn again whenever they are read: nothing is kept, 
 grow with n. Data that are held already are read from the device. `fold` is the only loop over rows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.core import Tracer
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
+from lottery_jax.sparse_features import checks
+from lottery_jax.sparse_features.checks import Integer
+from lottery_jax.sparse_features.directions import check_orthonormal, random_signs
 from lottery_jax.sparse_features.link import Link
 
 State = TypeVar("State")
-Integer = int | np.integer | Int32[Array, ""]
 Update = Callable[
     [State, Float[Array, "row input"], Float[Array, " row"], Bool[Array, " row"]], State
 ]
@@ -35,7 +37,7 @@ def _uniform(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
 
 
 def _rademacher(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
-    return jax.random.rademacher(key, (dim,), jnp.float32)
+    return random_signs(key, (dim,))
 
 
 def _laplace(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
@@ -68,7 +70,7 @@ class Model:
     Raises
     ------
     ValueError
-        For a negative or infinite noise, or an unknown law.
+        For a link that is none, a negative or infinite noise, or an unknown law.
 
     Examples
     --------
@@ -82,6 +84,8 @@ class Model:
     inputs: str = "normal"
 
     def __post_init__(self):
+        if not isinstance(self.link, Link):
+            raise ValueError(f"link={self.link!r} is no Link; make one by links.function")
         if not (np.isfinite(self.noise) and self.noise >= 0):
             raise ValueError(f"noise={self.noise} must be finite and at least 0")
         if self.inputs not in INPUTS:
@@ -99,7 +103,7 @@ class Source(NamedTuple):
 
 def generated(
     model: Model,
-    directions: Float[Array, "input index"],
+    directions: ArrayLike | Sequence[Any],
     key: Key[Array, ""],
     *,
     rows: int = 2048,
@@ -111,7 +115,7 @@ def generated(
     model
         Link, noise and law of the inputs.
     directions
-        V, with orthonormal columns, one for each variable of the link (see `directions`).
+        V of shape [inputs, variables of the link], with orthonormal columns (see `directions`).
     key
         Of the whole stream: row i is drawn from its key number i.
     rows
@@ -120,7 +124,8 @@ def generated(
     Raises
     ------
     ValueError
-        For shapes that disagree with the link, or a number of rows below 1.
+        For shapes that disagree with the link, columns that are not orthonormal (unless traced),
+        or a number of rows below 1.
 
     Examples
     --------
@@ -133,19 +138,23 @@ def generated(
     ((8, 20), (8,))
     """
     keys.check_key(key)
-    _check_rows(rows)
-    if directions.ndim != 2 or directions.shape[1] != model.link.num_indices:
+    checks.check_whole("rows", rows, 1)
+    shape = np.shape(directions)
+    if len(shape) != 2 or shape[1] != model.link.num_indices:
         raise ValueError(
-            f"directions of shape {directions.shape} do not fit {model.link.name} of "
+            f"directions of shape {shape} do not fit {model.link.name} of "
             f"{model.link.num_indices} variables; give a column for each"
         )
-    dim, draw = directions.shape[0], INPUTS[model.inputs]
+    if checks.is_known(directions):
+        check_orthonormal(directions)
+    columns = jnp.asarray(directions, jnp.float32)
+    dim, draw = shape[0], INPUTS[model.inputs]
 
     def read(block: Int32[Array, ""]) -> tuple[Float[Array, "row input"], Float[Array, " row"]]:
-        each = row_keys(key, block, rows)
+        each = row_keys(key, block * rows, rows)
         inputs = jax.vmap(lambda row: draw(jax.random.fold_in(row, np.uint32(0)), dim))(each)
         # The hardware's own products of float32 may keep only ten bits of each factor.
-        features = jnp.matmul(inputs, directions, precision=jax.lax.Precision.HIGHEST)
+        features = jnp.matmul(inputs, columns, precision=jax.lax.Precision.HIGHEST)
         targets = model.link.evaluate(features)
         if model.noise:
             errors = jax.vmap(lambda row: _normal(jax.random.fold_in(row, np.uint32(1)), 1))(each)
@@ -155,13 +164,16 @@ def generated(
     return Source(dim, rows, read)
 
 
-def held(inputs: Float[Array, "..."], targets: Float[Array, "..."], *, rows: int = 2048) -> Source:
+def held(
+    inputs: ArrayLike | Sequence[Any], targets: ArrayLike | Sequence[Any], *, rows: int = 2048
+) -> Source:
     """Rows that are held on the device, [samples, inputs] and [samples], as a source.
 
     Raises
     ------
     ValueError
-        For shapes that disagree, no rows, or entries that are not finite (unless traced).
+        For shapes that disagree, no rows or inputs, complex numbers, or entries that are not finite
+        as float32 (unless traced).
 
     Examples
     --------
@@ -169,29 +181,26 @@ def held(inputs: Float[Array, "..."], targets: Float[Array, "..."], *, rows: int
     >>> source.read(jnp.int32(1))[1].tolist()
     [4.0, 0.0, 0.0, 0.0]
     """
-    _check_rows(rows)
-    if inputs.ndim != 2 or targets.shape != inputs.shape[:1] or not len(targets):
+    checks.check_whole("rows", rows, 1)
+    all_inputs, all_targets = _as_float32(inputs), _as_float32(targets)
+    shape = all_inputs.shape
+    if len(shape) != 2 or all_targets.shape != shape[:1] or not all(shape):
         raise ValueError(
-            f"inputs of shape {inputs.shape} and targets of shape {targets.shape} disagree; give "
-            "[samples, inputs] and [samples], with at least one sample"
+            f"inputs of shape {shape} and targets of shape {all_targets.shape} disagree; give "
+            "[samples, inputs] and [samples], with at least one of each"
         )
-    if _is_known(inputs) and _is_known(targets):
-        is_finite = jnp.all(jnp.isfinite(inputs), axis=1) & jnp.isfinite(targets)
-        if not bool(jnp.all(is_finite)):
-            raise ValueError(f"row {int(jnp.argmin(is_finite))} is not finite; leave such rows out")
-    num_samples, dim = inputs.shape
-    padding = -num_samples % rows
-    all_inputs = jnp.pad(inputs.astype(jnp.float32), ((0, padding), (0, 0)))
-    all_targets = jnp.pad(targets.astype(jnp.float32), (0, padding))
+    checks.check_rows(all_inputs, all_targets)
+    all_inputs, all_targets = jnp.asarray(all_inputs), jnp.asarray(all_targets)
 
     def read(block: Int32[Array, ""]) -> tuple[Float[Array, "row input"], Float[Array, " row"]]:
-        first = block * rows
+        numbers = block * rows + jnp.arange(rows, dtype=jnp.int32)
+        # Beyond the last row zeros: a padded copy of all rows would take their memory once more.
         return (
-            jax.lax.dynamic_slice_in_dim(all_inputs, first, rows),
-            jax.lax.dynamic_slice_in_dim(all_targets, first, rows),
+            jnp.take(all_inputs, numbers, axis=0, mode="fill", fill_value=0),
+            jnp.take(all_targets, numbers, mode="fill", fill_value=0),
         )
 
-    return Source(dim, rows, read, num_samples)
+    return Source(shape[1], rows, read, shape[0])
 
 
 def fold(source: Source, first: Integer, last: Integer, update: Update, state: State) -> State:
@@ -202,7 +211,8 @@ def fold(source: Source, first: Integer, last: Integer, update: Update, state: S
     source
         The rows, in blocks.
     first, last
-        May be traced: other numbers of rows compile nothing.
+        May be traced: other numbers of rows compile nothing. Where they go beyond a source that
+        holds its rows and were not known at the call, they act as all rows (`available`).
     update
         From a state, the inputs and targets of a block, and which of its rows are among those
         wanted, to the next state. All other rows must not enter; they may be padding.
@@ -223,7 +233,7 @@ def fold(source: Source, first: Integer, last: Integer, update: Update, state: S
     6.0
     """
     check_range(source, first, last)
-    first, last = jnp.asarray(first, jnp.int32), jnp.asarray(last, jnp.int32)
+    first, last = available(source, first), available(source, last)
 
     def step(block: Int32[Array, ""], state: Any) -> Any:
         rows = block * source.rows + jnp.arange(source.rows, dtype=jnp.int32)
@@ -233,35 +243,51 @@ def fold(source: Source, first: Integer, last: Integer, update: Update, state: S
     return jax.lax.fori_loop(first // source.rows, end, step, state)
 
 
-def row_keys(key: Key[Array, ""], block: Int32[Array, ""], rows: int) -> Key[Array, " row"]:
-    """The keys of the rows of a block: `key` with the number of each row folded in.
+def available(source: Source, number: Integer | Int32[Array, "..."]) -> Int32[Array, "..."]:
+    """`number` of rows, or all that the source holds where those are fewer.
+
+    Examples
+    --------
+    >>> int(available(held(jnp.ones((5, 2)), jnp.ones(5)), 9))
+    5
+    """
+    wanted = jnp.asarray(number, jnp.int32)
+    return wanted if source.num_samples is None else jnp.minimum(wanted, source.num_samples)
+
+
+def row_keys(key: Key[Array, ""], first: Int32[Array, ""], rows: int) -> Key[Array, " row"]:
+    """The keys of `rows` rows from number `first` on: `key` with the number of each folded in.
 
     Examples
     --------
     >>> again = row_keys(jax.random.key(0), jnp.int32(0), 4)[2]
-    >>> bool(row_keys(jax.random.key(0), jnp.int32(1), 2)[0] == again)
+    >>> bool(row_keys(jax.random.key(0), jnp.int32(2), 2)[0] == again)
     True
     """
-    numbers = (block * rows + jnp.arange(rows, dtype=jnp.int32)).astype(jnp.uint32)
+    numbers = (first + jnp.arange(rows, dtype=jnp.int32)).astype(jnp.uint32)
     return jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
 
 
 def check_range(source: Source, first: Integer, last: Integer) -> None:
     """Raise unless `first` <= `last` are rows of the source, as far as they are known."""
-    known = [number for number in (first, last) if _is_known(number)]
-    if any(number < 0 for number in known) or (len(known) == 2 and first > last):
-        raise ValueError(f"{first=} and {last=} must be in order and not negative")
+    for name, number in (("first", first), ("last", last)):
+        checks.check_whole(name, number, 0)
+    known = [number for number in (first, last) if checks.is_known(number)]
+    if len(known) == 2 and first > last:
+        raise ValueError(f"{first=} and {last=} must be in order")
     if source.num_samples is not None and any(number > source.num_samples for number in known):
         raise ValueError(
             f"{first=} to {last=} goes beyond the {source.num_samples} rows that are held"
         )
 
 
-def _check_rows(rows: int) -> None:
-    if rows < 1:
-        raise ValueError(f"{rows=} of a block must be at least 1")
-
-
-def _is_known(value: Any) -> bool:
-    """Whether this is a value, and not a stand-in inside a function that is being compiled."""
-    return not isinstance(value, Tracer)
+def _as_float32(values: Any) -> Any:
+    """Known values as NumPy has them, unless they need not be touched."""
+    if not isinstance(values, jax.Array):
+        values = np.asarray(values)
+    if jnp.issubdtype(values.dtype, jnp.complexfloating):
+        raise ValueError("complex numbers are no rows of data; give real ones")
+    if values.dtype == jnp.float32 or not checks.is_known(values):
+        return values if values.dtype == jnp.float32 else values.astype(jnp.float32)
+    with np.errstate(over="ignore"):  # what is too large is found with all that is not finite
+        return np.asarray(values).astype(np.float32)

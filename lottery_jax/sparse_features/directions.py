@@ -10,6 +10,8 @@ rotation of the columns: rotating from the right changes no row's length.
 """
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,8 +19,11 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Float64, Key
 
+from lottery_jax.sparse_features import checks
+
 # Columns that were normalised in float32 are off by some roundings of 6e-8 each; a mistake is not.
 _TOLERANCE = 1e-5
+_SMALLEST = float(np.finfo(np.float32).tiny)
 
 
 def flat(
@@ -67,7 +72,7 @@ def power_law(
     Raises
     ------
     ValueError
-        For arguments outside these ranges.
+        For arguments outside these ranges, or rows too short for float32.
 
     Examples
     --------
@@ -76,6 +81,7 @@ def power_law(
     [0.333, 0.5, 1.0]
     """
     _check_sizes(dim, num_directions)
+    checks.check_whole("support_size", support_size, 1)
     if not num_directions <= support_size <= dim:
         raise ValueError(
             f"{support_size=} must lie between {num_directions=} and {dim=}: that many inputs "
@@ -83,8 +89,14 @@ def power_law(
         )
     if not (np.isfinite(power) and power >= 0):
         raise ValueError(f"{power=} must be finite and at least 0; 0 makes all rows equally long")
+    shortest = support_size**-power / np.linalg.norm(np.arange(1.0, support_size + 1) ** -power)
+    if shortest < _SMALLEST:
+        raise ValueError(
+            f"{power=} and {support_size=} make the last row {shortest:.2g} long, which float32 "
+            "rounds to 0; the support would be smaller than asked for"
+        )
     place, sign, turn = jax.random.split(key, 3)
-    signs = jax.random.rademacher(sign, (support_size, 1), jnp.float32)
+    signs = random_signs(sign, (support_size, 1))
     rows = jnp.asarray(_frame(support_size, num_directions, float(power))) * signs
     if num_directions > 1:  # for one column a rotation is one more sign
         rotation = jax.random.orthogonal(turn, num_directions, dtype=jnp.float32)
@@ -115,7 +127,7 @@ def dense(key: Key[Array, ""], dim: int, num_directions: int = 1) -> Float[Array
     return orthonormal * jnp.sign(jnp.diagonal(triangle))[None]
 
 
-def given(array: ArrayLike) -> Float[Array, "input index"]:
+def given(array: ArrayLike | Sequence[Any]) -> Float[Array, "input index"]:
     """`array` of shape [d, r], or [d] for one direction, checked.
 
     Raises
@@ -134,7 +146,7 @@ def given(array: ArrayLike) -> Float[Array, "input index"]:
     return jnp.asarray(check_orthonormal(array), jnp.float32)
 
 
-def check_orthonormal(array: ArrayLike) -> Float64[np.ndarray, "input index"]:
+def check_orthonormal(array: ArrayLike | Sequence[Any]) -> Float64[np.ndarray, "input index"]:
     """`array` in float64 with an axis for the directions; raises as `given`, which rounds it."""
     columns = np.asarray(array, np.float64)
     columns = columns[:, None] if columns.ndim == 1 else columns
@@ -187,8 +199,24 @@ def quasi_norm(directions: Float[Array, "input index"], q: float | int) -> float
     return float(len(lengths)) if q == 0 else float(np.sum(lengths**q) ** (1 / q))
 
 
+def random_signs(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."]:
+    """1 or -1, each with probability 1/2.
+
+    `jax.random.rademacher` draws them by default floats, and so others where 64 bits are enabled.
+
+    Examples
+    --------
+    >>> bool(jnp.all(abs(random_signs(jax.random.key(0), (5,))) == 1))
+    True
+    """
+    is_up = jax.random.bernoulli(key, jnp.float32(0.5), shape)
+    return jnp.where(is_up, jnp.float32(1), jnp.float32(-1))
+
+
 def _check_sizes(dim: int, num_directions: int) -> None:
-    if not 1 <= num_directions <= dim:
+    for name, value in (("dim", dim), ("num_directions", num_directions)):
+        checks.check_whole(name, value, 1)
+    if num_directions > dim:
         raise ValueError(f"{num_directions=} must lie between 1 and {dim=}")
 
 

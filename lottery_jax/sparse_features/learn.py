@@ -13,16 +13,16 @@ leak the targets into the features there, and the choice would be worth nothing:
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Key
+from jax.typing import ArrayLike
+from jaxtyping import Array, Float, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features import data, one_step, ridge
+from lottery_jax.sparse_features import checks, data, one_step, ridge
 
 _EXACT = lax.Precision.HIGHEST
 
@@ -51,8 +51,8 @@ class Learned(NamedTuple):
 class Error(NamedTuple):
     """Mean squared error on other rows."""
 
-    mean: Float[Array, " mask"]
-    deviation: Float[Array, " mask"]  # standard error of the mean over these rows
+    mean: Float[Array, "*problem mask"]
+    deviation: Float[Array, "*problem mask"]  # standard error of the mean over these rows
 
 
 def num_fitted(num_samples: Numbers) -> Numbers:
@@ -69,7 +69,7 @@ def num_fitted(num_samples: Numbers) -> Numbers:
 def learn(
     source: data.Source,
     num_samples: data.Integer,
-    masks: Bool[Array, "mask input"],
+    masks: ArrayLike | Sequence[Any],
     key: Key[Array, ""],
     *,
     num_neurons: int = 128,
@@ -83,10 +83,14 @@ def learn(
 
     Parameters
     ----------
+    source
+        Rows with inputs of mean 0 and variance 1, for which the start is made, and targets of mean
+        0 and of a size near 1: the errors that choose the strength are squares of it.
     num_samples
-        At least 10, all of which count: see `num_fitted`.
+        At least 10, all of which count: see `num_fitted`. Where it is traced, more than a held
+        source has act as all its rows, and below 5 none are left to validate: `validation` is nan.
     masks
-        Inputs that the first layer keeps: all for a dense network.
+        Inputs that the first layer keeps: all for a dense network. Booleans of shape [mask, input].
     num_neurons
         2 m, an even number: symmetric pairs.
     strengths
@@ -117,9 +121,11 @@ def learn(
     >>> [bool(each < 0.1) for each in jnp.min(learned.validation, axis=1)]
     [True, False]
     """
+    keys.check_key(key)
+    masks = jnp.asarray(masks)
     _check(source, num_samples, masks, num_neurons)
     ridge.check_strengths(strengths)
-    zero, last = jnp.int32(0), jnp.asarray(num_samples, jnp.int32)
+    zero, last = jnp.int32(0), data.available(source, num_samples)
     fitted = jnp.asarray(num_fitted(last), jnp.int32)
     linear = one_step.linear_part(source, zero, fitted, masks) if fits_linear else None
     begin = one_step.start(keys.lane(key, 0), masks, num_pairs=num_neurons // 2)
@@ -171,7 +177,7 @@ def fresh_error(network: Network, source: data.Source, num_samples: data.Integer
     """Mean squared error over the first rows of a source, which should be fresh.
 
     With targets without noise this is the error of the network in units of the target's variance,
-    which is 1.
+    which is 1. More rows than a held source has act as all of them, where traced.
     """
 
     def add(sums, inputs, targets, is_used):
@@ -180,7 +186,8 @@ def fresh_error(network: Network, source: data.Source, num_samples: data.Integer
         return sums[0] + jnp.sum(squares, axis=0), sums[1] + jnp.sum(squares * squares, axis=0)
 
     zeros = jnp.zeros(len(network.second), jnp.float32)
-    count = jnp.asarray(num_samples, jnp.int32)
+    checks.check_whole("num_samples", num_samples, 1)
+    count = data.available(source, num_samples)
     first, second = data.fold(source, jnp.int32(0), count, add, (zeros, zeros))
     size = count.astype(jnp.float32)
     mean = first / size
@@ -194,8 +201,6 @@ def _check(source: data.Source, num_samples: data.Integer, masks, num_neurons: i
             f"{masks.shape=} of {masks.dtype} must be rows of {source.dim} booleans, one row for "
             "each mask"
         )
-    if num_neurons < 2 or num_neurons % 2:
-        raise ValueError(f"{num_neurons=} must be even and positive: neurons come in pairs")
-    if isinstance(num_samples, int | np.integer) and num_samples < 10:
-        raise ValueError(f"{num_samples=} must be at least 10, of which a fifth validates")
+    checks.check_neurons(num_neurons)
+    checks.check_whole("num_samples", num_samples, 10)  # of which a fifth validates
     data.check_range(source, 0, num_samples)

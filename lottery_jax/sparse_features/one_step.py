@@ -20,7 +20,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features import data
+from lottery_jax.sparse_features import data, directions
 
 _EXACT = lax.Precision.HIGHEST
 
@@ -46,7 +46,7 @@ def start(key: Key[Array, ""], masks: Bool[Array, "mask input"], *, num_pairs: i
 
     def pair(key):
         normals = jax.random.normal(keys.lane(key, 0), (masks.shape[1] + 1,), jnp.float32)
-        sign = jax.random.rademacher(keys.lane(key, 1), (), jnp.float32)
+        sign = directions.random_signs(keys.lane(key, 1), ())
         return normals[:-1], normals[-1], sign
 
     normals, biases, signs = jax.vmap(pair)(keys.items(key, num_pairs))

@@ -12,6 +12,9 @@ over |a| = k). The even part of the activation, (relu(t + b) + relu(-t + b)) / 2
 coefficients of even degree only and sees the even degrees of the link; the odd part sees the odd.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float64
@@ -24,9 +27,9 @@ from lottery_jax.sparse_features.link import Link, basis_norm
 
 def gradient(
     link: Link,
-    directions: ArrayLike,
-    weight: ArrayLike,
-    bias: ArrayLike,
+    directions: ArrayLike | Sequence[Any],
+    weight: ArrayLike | Sequence[Any],
+    bias: ArrayLike | Sequence[Any],
     *,
     part: Part = "all",
 ) -> Float64[np.ndarray, "*batch input"]:
@@ -50,7 +53,7 @@ def gradient(
     ------
     ValueError
         For a link that is no polynomial, V that is not orthonormal, shapes that disagree, a weight
-        that is 0, or an unknown part.
+        that is 0, weights or biases that are not finite, or an unknown part.
 
     Notes
     -----
@@ -78,6 +81,9 @@ def gradient(
     columns = check_orthonormal(directions)
     weights, biases = np.asarray(weight, np.float64), np.asarray(bias, np.float64)
     _check_shapes(link, columns, weights, biases)
+    for name, values in (("weight", weights), ("bias", biases)):
+        if not np.all(np.isfinite(values)):
+            raise ValueError(f"a {name} is {values[~np.isfinite(values)][0]}; give finite ones")
     lengths = np.linalg.norm(weights, axis=-1)
     if not np.all(lengths > 0):
         raise ValueError("a weight is 0; a unit without direction has no gradient to rank")

@@ -45,9 +45,11 @@ def prune_network(
     Parameters
     ----------
     source
-        The rows of data; the first `num_samples` are used.
+        The rows of data; the first `num_samples` are used. Inputs of mean 0 and variance 1: what is
+        compared are averages of y x_i, which grow with the size of an input. Targets of mean 0: a
+        mean adds to the gradients a part that knows nothing of the link. Their size is free.
     num_samples
-        n >= 1; may be traced.
+        n >= 1; may be traced. More than a held source has act as all its rows, where traced.
     key
         Of the biases and of the appended input; not that of the data.
     num_pairs
@@ -66,7 +68,7 @@ def prune_network(
     ------
     ValueError
         For arguments outside these ranges, as far as they are not traced; for more rows than a
-        held source has; or, outside compiled code, for targets that make scores infinite.
+        held source has; or, outside compiled code, for scores that are not finite, or all 0.
     MemoryError
         Where a single weight's sums do not fit.
 
@@ -89,7 +91,8 @@ def prune_network(
     True
     """
     keys.check_key(key)
-    checks.check_sizes(source, [num_samples])
+    checks.check_whole("num_samples", num_samples, 1)
+    checks.check_sizes([num_samples], source.num_samples)
     checks.check_pairs(num_pairs)
     checks.check_kept(kept, source.dim)
     checks.check_shift(shift)
@@ -105,7 +108,7 @@ def prune_network(
         block=block,
     )
     scores = Scores(*(each[0, 0] for each in found))
-    checks.check_finite(scores.even)
+    checks.check_scores(scores)
     chosen = select(scores, kept=kept, convention=convention)
     return Pruned(chosen[:-1], chosen[-1], scores)
 

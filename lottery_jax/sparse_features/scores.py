@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int32, Key
 
+from lottery_jax.core import keys
 from lottery_jax.sparse_features import checks, sums
 from lottery_jax.sparse_features.checks import Integers, Number
 from lottery_jax.sparse_features.data import Source, fold
@@ -45,9 +46,10 @@ def scores_at(
     Parameters
     ----------
     source
-        The rows, n of them in all.
+        The rows: inputs of mean 0 and variance 1, targets of mean 0, as in `prune_network`.
     sizes
-        Numbers of rows, at least 1 and not decreasing; may be traced.
+        Numbers of rows, at least 1 and not decreasing; may be traced. Those traced that are beyond
+        a held source act as all its rows.
     key
         Of the biases and of the appended input. The first pairs do not depend on their number,
         nor the first rows' noise on the number of rows.
@@ -56,7 +58,7 @@ def scores_at(
     kept
         Values of M, the entries that count of each gradient; may be traced.
     shift
-        c, above 0; 1 for the basis without a shift. May be traced.
+        c, above 0 and at most 1; 1 for the basis without a shift. May be traced.
     biases
         One for each pair; by default standard normal, drawn with the key.
     block
@@ -71,7 +73,8 @@ def scores_at(
     ------
     ValueError
         For sizes that are below 1, decrease, or go beyond a held source; no neuron; M outside 1 to
-        d; another number of biases; or a block below 1. What is traced is not looked at.
+        d; another number of biases; c outside its range; or a block below 1. What is traced is not
+        looked at.
     MemoryError
         Where not even one basis vector's sums fit (`memory.check_memory`).
 
@@ -90,9 +93,11 @@ def scores_at(
     >>> found.even.shape
     (2, 1, 4)
     """
-    checks.check_sizes(source, sizes)
+    keys.check_key(key)
+    checks.check_sizes(sizes, source.num_samples)
     checks.check_pairs(num_pairs)
-    checks.check_kept(kept, source.dim)
+    checks.check_all_kept(kept, source.dim)
+    checks.check_shift(shift, has_one=True)
     ends, choices = jnp.asarray(sizes, jnp.int32), jnp.asarray(kept, jnp.int32)
     dim = source.dim
     if biases is None:
@@ -101,8 +106,7 @@ def scores_at(
         raise ValueError(f"{biases.shape=} must be one bias for each of {num_pairs=}")
     if block is None:
         block = check_memory(source, num_pairs=num_pairs, limit=None)
-    if block < 1:
-        raise ValueError(f"{block=} basis vectors at a time must be at least 1")
+    checks.check_whole("block", block, 1)
     block = min(block, dim + 1)
     num_blocks = -(-(dim + 1) // block)
     # The last block ends with e_d, repeated if need be.

@@ -17,6 +17,9 @@ matrices would take four multiplications and additions for each neuron.
 Where |t| = |b| exactly, f(0) = 0 decides, as jax has it for ReLU: both parts are those of |t| > |b|
 for b > 0, and 0 for b <= 0. The bins keep to this exactly: a positive bias is replaced by the next
 float32 below it.
+
+The same rows give the same sums, to the last bit, on a CPU. On an accelerator they may not: rows
+of one bin are added there in no fixed order. What is drawn from a key does not depend on it.
 """
 
 import functools
@@ -27,10 +30,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features import checks
+from lottery_jax.sparse_features import checks, data
 from lottery_jax.sparse_features.largest import largest_sum
 
 _BIASES, _NOISE = 0, 1  # streams of a key
+# Squares of sums over targets within 2^-20 and 2^20 are within what float32 can hold.
+_FAR = 20
 
 
 class Sums(NamedTuple):
@@ -38,6 +43,7 @@ class Sums(NamedTuple):
 
     bins: Float[Array, "bin coordinate"]  # of each weight in turn, t > 0 first; then coordinates
     num_rows: Int32[Array, ""]
+    largest: Float[Array, ""]  # absolute target
     biases: Float[Array, " neuron"]
     weights: Int32[Array, " weight"]  # numbers i; i = d is e_d itself
     shift: Float[Array, ""]  # c
@@ -93,7 +99,7 @@ def start(
     Raises
     ------
     ValueError
-        Without any bias.
+        Without any bias, or for a c that is known and outside its range.
 
     Examples
     --------
@@ -106,10 +112,12 @@ def start(
     (4,)
     """
     checks.check_pairs(len(biases))
+    checks.check_shift(shift, has_one=True)
     num_bins = 2 * (len(biases) + 1)
     return Sums(
         bins=jnp.zeros((len(weights) * num_bins, dim + 1), jnp.float32),
         num_rows=jnp.int32(0),
+        largest=jnp.float32(0),
         biases=biases,
         weights=weights.astype(jnp.int32),
         shift=jnp.asarray(shift, jnp.float32),
@@ -153,7 +161,12 @@ def update(
     checks.check_rows(inputs, targets)
     used = jnp.ones(len(inputs), bool) if is_used is None else is_used
     bins = _add(sums.bins, sums._replace(bins=None), inputs, targets, used)
-    return sums._replace(bins=bins, num_rows=sums.num_rows + jnp.sum(used, dtype=jnp.int32))
+    largest = jnp.max(jnp.where(used, jnp.abs(targets), jnp.float32(0)), initial=0)
+    return sums._replace(
+        bins=bins,
+        num_rows=sums.num_rows + jnp.sum(used, dtype=jnp.int32),
+        largest=jnp.maximum(sums.largest, largest),
+    )
 
 
 @functools.partial(jax.jit, donate_argnums=0)
@@ -187,16 +200,20 @@ def finish(sums: Sums, kept: Int32[Array, ""]) -> Parts:
 
     Notes
     -----
-    All are nan before the first row. The entries at the last weight are those of the first neuron
-    with a bias of at least 0, or of the one with the largest bias where all are negative.
+    All are nan before the first row. Where the largest target is below 2^-20 or above 2^20, the
+    gradients are those of the targets times a power of two, the same for all weights: else their
+    squares might leave the range of float32, and no input could be told from another. The entries
+    at the last weight are those of the first neuron with a bias of at least 0, or of the one with
+    the largest bias where all are negative.
     """
     order, is_positive = _order(sums.biases)
+    scale = _scale(sums.largest)
     has_none = jnp.all(sums.biases < 0)
     chosen = jnp.where(has_none, jnp.argmax(sums.biases), jnp.argmax(sums.biases >= 0))
     each = sums.bins.reshape(len(sums.weights), 2, len(sums.biases) + 1, -1)
 
     def parts(bins: Float[Array, "sign bin coordinate"]) -> Float[Array, "neuron part coordinate"]:
-        return _gradients(bins, is_positive) / sums.num_rows.astype(jnp.float32)
+        return scale * _gradients(bins, is_positive) / sums.num_rows.astype(jnp.float32)
 
     def score(bins: Float[Array, "sign bin coordinate"]) -> Float[Array, " part"]:
         return jnp.sum(largest_sum(jnp.moveaxis(parts(bins) ** 2, -1, 0), kept), axis=0)
@@ -261,6 +278,14 @@ def _mixture(
 
 def _noise(key: Key[Array, ""], first: Int32[Array, ""], rows: int) -> Float[Array, " row"]:
     """The appended input of rows first, first + 1, ..."""
-    numbers = (first + jnp.arange(rows, dtype=jnp.int32)).astype(jnp.uint32)
-    each = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
+    each = data.row_keys(key, first, rows)
     return jax.vmap(lambda row: jax.random.normal(row, (), jnp.float32))(each)
+
+
+def _scale(largest: Float[Array, ""]) -> Float[Array, ""]:
+    """1, or the power of two that brings sums to targets whose largest is far from 1."""
+    exponent = jnp.frexp(largest)[1]
+    is_far = (largest > 0) & (jnp.abs(exponent) > _FAR)
+    # As the bits of a float32; powers of two change no digit of a number.
+    power = jnp.where(is_far, jnp.clip(-exponent, -126, 126), 0)
+    return jax.lax.bitcast_convert_type((power + 127) << 23, jnp.float32)

@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features import learn, one_step
+from lottery_jax.sparse_features import checks, learn, one_step
 from lottery_jax.training import descent
 
 _EXACT = lax.Precision.HIGHEST
@@ -39,13 +39,6 @@ class Trained(NamedTuple):
     weights: Weights
     validation: Float[Array, "problem mask"]  # its mean squared error there
     best_pass: Float[Array, "problem mask"]  # after how many passes it was reached
-
-
-class Error(NamedTuple):
-    """Mean squared error on other rows."""
-
-    mean: Float[Array, "problem mask"]
-    deviation: Float[Array, "problem mask"]  # standard error of the mean over these rows
 
 
 def train(
@@ -75,7 +68,8 @@ def train(
     Raises
     ------
     ValueError
-        For shapes that disagree, an odd number of neurons, or fewer rows to train on than a batch.
+        For shapes that disagree, rows that are not finite, an odd number of neurons, or fewer rows
+        to train on than a batch.
 
     Notes
     -----
@@ -90,6 +84,7 @@ def train(
     >>> (trained.validation < 0.1).tolist()
     [[True, False]]
     """
+    keys.check_key(key)
     num_fitted = _check(inputs, targets, masks, num_neurons, batch)
     problems, num_masks = masks.shape[:2]
     params = _start(key, masks, num_neurons)
@@ -126,11 +121,11 @@ def fresh_error(
     weights: Weights,
     inputs: Float[Array, "problem row input"],
     targets: Float[Array, "problem row"],
-) -> Error:
+) -> learn.Error:
     """Mean squared errors of all networks on rows of their problem, which should be fresh."""
     squares = jnp.square(predict(weights, inputs) - targets[:, :, None])
     deviation = jnp.std(squares, axis=1) / jnp.sqrt(jnp.float32(targets.shape[1]))
-    return Error(jnp.mean(squares, axis=1), deviation)
+    return learn.Error(jnp.mean(squares, axis=1), deviation)
 
 
 def _loss(params, batch):
@@ -169,15 +164,17 @@ def _start(key, masks, num_neurons: int) -> Weights:
 
 def _check(inputs, targets, masks, num_neurons: int, batch: int) -> int:
     """The rows to train on."""
-    problems, samples, dim = inputs.shape
-    if targets.shape != (problems, samples) or masks.shape[::2] != (problems, dim):
+    problems, samples, dim = inputs.shape if inputs.ndim == 3 else (0, 0, 0)
+    fits = targets.shape == (problems, samples) and masks.shape[::2] == (problems, dim)
+    if not problems or not fits or masks.ndim != 3:
         raise ValueError(
             f"inputs of shape {inputs.shape}, targets of shape {targets.shape} and masks of shape "
             f"{masks.shape} disagree; give [problem, sample, input], [problem, sample] and "
             "[problem, mask, input]"
         )
-    if num_neurons < 2 or num_neurons % 2:
-        raise ValueError(f"{num_neurons=} must be even and positive: neurons come in pairs")
+    checks.check_neurons(num_neurons)
+    for rows, wanted in zip(inputs, targets, strict=True):
+        checks.check_rows(rows, wanted)
     num_fitted = int(learn.num_fitted(samples))
     if not 1 <= batch <= num_fitted or samples == num_fitted:
         raise ValueError(

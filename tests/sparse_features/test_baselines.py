@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lottery_jax.core import keys
-from lottery_jax.sparse_features import baselines, data, prune, sums
-from lottery_jax.sparse_features.scores import Scores
+from lottery_jax.sparse_features import baselines, checks, data, prune, sums
+from lottery_jax.sparse_features.scores import Scores, scores_at
 from tests.oracles import prune_network
 from tests.sparse_features.test_scores import DIM, NEURONS, draw, noise_of
 
@@ -83,7 +83,21 @@ def test_wrong_settings():
         baselines.first_order(source, [3, 2])
     with pytest.raises(ValueError, match="6 samples are asked for"):
         baselines.snip(source, [6], keys.root(0), num_pairs=2)
-    with pytest.raises(ValueError, match="num_pairs=0"):
+    with pytest.raises(ValueError, match="num_pairs=0 must be a whole number"):
         baselines.gradient_norms(source, [3], keys.root(0), num_pairs=0)
-    with pytest.raises(ValueError, match="must be from 1 to d, here 3"):
+    with pytest.raises(ValueError, match="kept=4 must be a whole number from 1 to 3"):
         baselines.keep(jnp.ones(3), 4)
+    with pytest.raises(ValueError, match="repeats draws under vmap"):
+        baselines.snip(source, [3], jax.random.key(0, impl="rbg"), num_pairs=2)
+    with pytest.raises(ValueError, match="shift=2 must be above 0 and at most 1"):
+        scores_at(source, [3], keys.root(0), num_pairs=2, kept=[1], shift=2.0)
+    with pytest.raises(ValueError, match="shift=nan"):
+        scores_at(source, [3], keys.root(0), num_pairs=2, kept=[1], shift=float("nan"))
+    for wrong in (2.5, True, np.float32(3), [3], "3", 4.0, np.ones(1, np.int32), None):
+        with pytest.raises(ValueError, match=r"kept=.* must be a whole number from 1 to 9"):
+            checks.check_whole("kept", wrong, 1, 9)
+    for right in (3, np.int64(3), np.array(3), jnp.int32(3)):
+        checks.check_whole("kept", right, 1, 9)
+    for wrong in (3, [], np.array(3), [[3]], [3.5]):
+        with pytest.raises(ValueError, match="must be a"):
+            checks.check_sizes(wrong, None)

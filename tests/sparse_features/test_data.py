@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from lottery_jax.sparse_features import directions, links
+from lottery_jax.core import compat
+from lottery_jax.sparse_features import directions, links, one_step
 from lottery_jax.sparse_features.data import INPUTS, Model, fold, generated, held
 from tests.oracles import sparse_features as oracle
 from tests.oracles.rates import FALSE_ALARM
@@ -43,6 +44,20 @@ def test_targets_are_the_link_of_the_hidden_features():
     again, noisy = _all_rows(generated(MODEL, COLUMNS, jax.random.key(5), rows=24), 24)
     np.testing.assert_array_equal(again, inputs)
     assert 0.2 < np.std(noisy - targets) < 0.8
+
+
+def test_draws_do_not_depend_on_64_bits():
+    def drawn():
+        key = jax.random.key(3)
+        pairs = one_step.start(key, jnp.ones((1, 3), bool), num_pairs=4)
+        rows = [law(key, 4) for law in INPUTS.values()]
+        columns = [directions.flat(key, 6, 3), directions.flat(key, 6, 3, 2)]
+        return [*rows, *columns, directions.dense(key, 6, 2), *pairs]
+
+    without = jax.jit(drawn)()
+    with compat.enable_x64():
+        for one, other in zip(without, jax.jit(drawn)(), strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -97,6 +112,20 @@ def test_held_rows_are_the_rows_given(rows):
     np.testing.assert_array_equal(others, targets)
 
 
+def test_held_lists_and_constants():
+    """Known rows are checked, and read, inside a function that is compiled too."""
+    inputs, targets = [[1, 2], [3, 4], [5, 6]], [0.5, 1.5, 2.5]
+    for make in (np.asarray, jnp.asarray, lambda values: values):
+        source = held(make(inputs), make(targets), rows=2)
+        assert source.read(jnp.int32(1))[0].tolist() == [[5, 6], [0, 0]]
+    wide, high = np.asarray(inputs, np.float32), np.asarray(targets, np.float32)
+    read = jax.jit(lambda number: held(wide, high, rows=2).read(number))
+    np.testing.assert_array_equal(read(jnp.int32(1))[1], [2.5, 0])
+    wide[2, 0] = np.nan
+    with pytest.raises(ValueError, match="row 2 is not finite"):
+        jax.jit(lambda number: held(wide, high, rows=2).read(number))(jnp.int32(1))
+
+
 def test_a_fold_meets_each_row_once_and_compiles_once():
     inputs, targets = jnp.ones((30, 2), jnp.float32), 2.0 ** jnp.arange(23, dtype=jnp.float32)
     source = held(inputs[:23], targets, rows=4)
@@ -115,6 +144,8 @@ def test_a_fold_meets_each_row_once_and_compiles_once():
         assert int(num_blocks) == len({row // 4 for row in range(first, last)})
     assert len(traces) == len(set(traces)) == 1
     assert float(fold(source, 3, 5, add, none)[0]) == 24  # numbers that are known
+    for first, last in ((3, 24), (20, 1000)):  # beyond all rows, and not known at the call
+        assert int(run(jnp.int32(first), jnp.int32(last))[0]) == 2**23 - 2**first
 
 
 def test_one_program_for_all_seeds():
@@ -142,14 +173,25 @@ def test_one_program_for_all_seeds():
             lambda: generated(MODEL, COLUMNS[:, :1], jax.random.key(0)),
             r"directions of shape \(9, 1\) do not fit .* of 2 variables",
         ),
-        (lambda: generated(MODEL, COLUMNS, jax.random.key(0), rows=0), "rows=0 of a block must be"),
+        (
+            lambda: generated(MODEL, COLUMNS, jax.random.key(0), rows=0),
+            "rows=0 must be a whole",
+        ),
         (lambda: held(jnp.ones((3, 2)), jnp.ones(4)), r"shape \(3, 2\) .* \(4,\) disagree"),
-        (lambda: held(jnp.ones((0, 2)), jnp.ones(0)), "at least one sample"),
+        (lambda: held(jnp.ones((0, 2)), jnp.ones(0)), "at least one of each"),
         (lambda: held(jnp.ones((3, 2)).at[1, 0].set(jnp.nan), jnp.ones(3)), "row 1 is not finite"),
         (lambda: held(jnp.ones((3, 2)), jnp.ones(3).at[2].set(jnp.inf)), "row 2 is not finite"),
+        (lambda: held(jnp.ones((3, 0)), jnp.ones(3)), "at least one of each"),
+        (lambda: held([[1e300], [1.0]], [0.0, 1.0]), "row 0 is not finite"),
+        (lambda: held(jnp.ones((3, 2)), np.ones(3) * 1j), "complex numbers are no rows"),
+        (
+            lambda: generated(MODEL, np.ones((9, 2)), jax.random.key(0)),
+            "V is not orthonormal: V.T V differs from the identity by 9",
+        ),
+        (lambda: _fold(0, True), "last=True must be a whole number from 0"),
         (lambda: _fold(0, 4), "first=0 to last=4 goes beyond the 3 rows that are held"),
         (lambda: _fold(2, 1), "first=2 and last=1 must be in order"),
-        (lambda: _fold(-1, 1), "first=-1 and last=1 must be in order and not negative"),
+        (lambda: _fold(-1, 1), "first=-1 must be a whole number from 0"),
     ],
 )
 def test_wrong_input(make, message):

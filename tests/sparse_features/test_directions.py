@@ -107,7 +107,15 @@ def test_given_directions():
         (lambda: directions.given(np.array([1.0, np.nan])), r"V\[1, 0\] is nan; give finite"),
         (lambda: directions.flat(jax.random.key(0), 4, 5), "support_size=5 must lie between"),
         (lambda: directions.flat(jax.random.key(0), 9, 2, 3), "support_size=2 must lie between"),
-        (lambda: directions.flat(jax.random.key(0), 3, 3, 0), "num_directions=0 must lie"),
+        (
+            lambda: directions.flat(jax.random.key(0), 3, 3, 0),
+            "num_directions=0 must be a whole",
+        ),
+        (lambda: directions.flat(jax.random.key(0), 9, True), "support_size=True must be a whole"),
+        (
+            lambda: directions.power_law(jax.random.key(0), 200, 100, 25.0),
+            "make the last row 1e-50 long, which float32",
+        ),
         (lambda: directions.power_law(jax.random.key(0), 9, 3, -1.0), "power=-1.0 must be finite"),
         (lambda: directions.dense(jax.random.key(0), 3, 4), "num_directions=4 must lie"),
         (lambda: directions.quasi_norm(jnp.ones((1, 1)), 3.0), r"q=3.0 must lie in \[0, 2\]"),

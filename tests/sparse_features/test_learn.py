@@ -135,6 +135,29 @@ def test_no_number_of_samples_compiles_again():
     assert len(TRACED) == before > 0
 
 
+def test_more_samples_than_there_are():
+    """Where their number is not known at the call, all rows are what is used."""
+    inputs, targets, masks = problem(HE2, 4)
+    beyond, known = (
+        learn_held(inputs, targets, jnp.int32(n), masks)[0] for n in (5000, len(inputs))
+    )
+    for one, other in zip(jax.tree.leaves(beyond), jax.tree.leaves(known), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_many_at_once():
+    """Data and numbers of samples along an axis give what they give one by one."""
+    each = [problem(HE2, seed) for seed in (8, 9)]
+    stacked = (jnp.stack(parts) for parts in zip(*each, strict=True))
+    inputs, targets, masks = stacked
+    sizes = jnp.array([700, 1000], jnp.int32)
+    found = jax.vmap(learn_held)(inputs, targets, sizes, masks)[0]
+    for place, (size, problem_) in enumerate(zip(sizes, each, strict=True)):
+        alone = learn_held(*problem_[:2], size, problem_[2])[0]
+        np.testing.assert_allclose(found.network.weights[place], alone.network.weights, atol=1e-5)
+        np.testing.assert_allclose(found.validation[place], alone.validation, rtol=1e-3)
+
+
 def test_error_on_fresh_rows_is_the_mean_over_them():
     """With its standard error, over a number of rows that ends within a block."""
     inputs, targets, masks = problem(HE2, 5)
@@ -168,15 +191,20 @@ def test_pruning_helps_where_it_should():
     [
         ({"masks": jnp.ones((1, 5), bool)}, r"must be rows of 4 booleans"),
         ({"masks": jnp.ones((0, 4), bool)}, r"must be rows of 4 booleans"),
-        ({"num_neurons": 7}, r"num_neurons=7 must be even and positive"),
-        ({"num_samples": 9}, r"num_samples=9 must be at least 10"),
+        ({"num_neurons": 7}, r"num_neurons=7 must be even: neurons"),
+        ({"num_samples": 9}, r"num_samples=9 must be a whole number from 10"),
+        ({"num_samples": jnp.int32(9)}, r"num_samples=9 must be a whole number from 10"),
+        ({"num_samples": 3_000_000_000}, r"num_samples=3000000000 must be a whole number from 10"),
+        ({"num_neurons": True}, r"num_neurons=True must be a whole number from 2"),
+        ({"masks": [[1.0] * 4]}, r"must be rows of 4 booleans"),
+        ({"key": jax.random.key(0, impl="rbg")}, r"repeats draws under vmap"),
         ({"num_samples": 51}, r"beyond the 50 rows"),
         ({"strengths": (0.0,)}, r"strengths=\(0.0,\) must be positive"),
     ],
 )
 def test_wrong_input_is_one_sentence(change, said):
     """At the call, before anything is compiled."""
-    given = {"num_samples": 50, "masks": jnp.ones((1, 4), bool)} | change
+    given = {"num_samples": 50, "masks": jnp.ones((1, 4), bool), "key": root(0)} | change
     source = data.held(jnp.ones((50, 4)), jnp.ones(50))
     with pytest.raises(ValueError, match=said):
-        learn.learn(source, key=root(0), **given)
+        learn.learn(source, **given)

@@ -147,6 +147,10 @@ def test_wrong_input():
     gradient = functools.partial(population.gradient, link, np.eye(3, 1))
     with pytest.raises(ValueError, match="a weight is 0; a unit without direction"):
         gradient(np.zeros(3), 0.0)
+    with pytest.raises(ValueError, match="a weight is nan; give finite"):
+        gradient([np.nan, 0.0, 1.0], 0.0)
+    with pytest.raises(ValueError, match="a bias is inf; give finite"):
+        gradient(np.ones(3), np.inf)
     with pytest.raises(ValueError, match=r"shape \(4,\) and biases of shape \(\) do not fit 3"):
         gradient(np.ones(4), 0.0)
     with pytest.raises(ValueError, match=r"biases of shape \(2,\)"):

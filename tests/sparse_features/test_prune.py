@@ -48,6 +48,37 @@ def test_oracle(seed):
         assert set(np.flatnonzero(found)) == wanted.kept
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e30])
+def test_scale_of_the_targets(scale):
+    """Whose squares float32 does not hold; and more rows than there are, where n is traced."""
+    inputs, targets = draw(3)
+    numbers = jnp.int32(len(inputs)), keys.root(3), jnp.int32(2), jnp.float32(0.5)
+    plain = both(jnp.asarray(inputs), jnp.asarray(targets), *numbers)[0]
+    scaled = both(jnp.asarray(inputs), jnp.asarray(np.float32(scale) * targets), *numbers)[0]
+    assert scaled.kept.tolist() == plain.kept.tolist()
+    assert all(float(jnp.min(each)) > 0 and float(jnp.max(each)) < 1e20 for each in scaled.scores)
+    beyond = both(jnp.asarray(inputs), jnp.asarray(targets), jnp.int32(999), *numbers[1:])[0]
+    for one, other in zip(beyond.scores, plain.scores, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_many_at_once():
+    """Data, keys and settings along an axis give what they give one by one."""
+    rows = [[jnp.asarray(each) for each in draw(seed)] for seed in (1, 2)]
+    numbers = [
+        (jnp.int32(30 + seed), keys.root(seed), jnp.int32(seed), jnp.float32(0.3 * seed))
+        for seed in (1, 2)
+    ]
+    each = [(*some, *others) for some, others in zip(rows, numbers, strict=True)]
+    stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *each)
+    found = jax.vmap(both)(*stacked)[0]
+    for place, alone in enumerate(each):
+        pruned = both(*alone)[0]
+        assert found.kept[place].tolist() == pruned.kept.tolist()
+        for one, other in zip(found.scores, pruned.scores, strict=True):
+            np.testing.assert_allclose(one[place], other, rtol=1e-5, atol=1e-6)
+
+
 @jax.jit
 def found_by_lines(key):
     """How many of a support of 3 of 24 inputs the 3 largest of each kind of scores find."""
@@ -80,13 +111,15 @@ def test_select():
 
 GOOD = {"num_samples": 4, "num_pairs": 2, "kept": 1, "shift": 0.5}
 WRONG = [
-    ({"kept": 4}, "M: kept=4 must be from 1 to d, here 3"),
+    ({"kept": 4}, "M: kept=4 must be a whole number from 1 to 3"),
+    ({"kept": True}, "M: kept=True must be a whole number"),
+    ({"num_samples": 3_000_000_000}, "num_samples=3000000000 must be a whole number from 1 to"),
     ({"kept": 0}, "M: kept=0"),
     ({"shift": 0.0}, "c: shift=0 must be above 0 and below 1"),
     ({"shift": 1.0}, "c: shift=1 "),
     ({"shift": float("nan")}, "c: shift=nan"),
-    ({"num_pairs": 0}, "num_pairs=0 must be at least 1"),
-    ({"num_samples": 0}, "must be at least 1"),
+    ({"num_pairs": 0}, "num_pairs=0 must be a whole number from 1"),
+    ({"num_samples": 0}, "num_samples=0 must be a whole number from 1"),
     ({"num_samples": 6}, "6 samples are asked for, but the source holds 5; take at most those"),
     ({"convention": "other"}, "convention='other' is unknown; choose appendix or main_text"),
 ]
@@ -116,3 +149,6 @@ def test_not_finite():
     bad = data.Source(3, 4, lambda number: (jnp.full((4, 3), jnp.inf), jnp.ones(4)))
     with pytest.raises(ValueError, match="the scores are not finite"):
         prune.prune_network(bad, 4, keys.root(0), num_pairs=2, kept=1, shift=0.5)
+    nothing = bad._replace(read=lambda number: (jnp.ones((4, 3)), jnp.zeros(4)))
+    with pytest.raises(ValueError, match="all scores are 0: the targets"):
+        prune.prune_network(nothing, 4, keys.root(0), num_pairs=2, kept=1, shift=0.5)

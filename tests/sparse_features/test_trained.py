@@ -100,6 +100,13 @@ def test_the_best_pass_is_kept(problems):
     np.testing.assert_allclose(wild.validation, np.stack([mean, mean], axis=1), rtol=1e-5)
 
 
+def test_rows_that_are_not_finite(problems):
+    """They would leave the network at its start, as if that were the best."""
+    inputs, targets, masks = problems
+    with pytest.raises(ValueError, match="row 3 is not finite"):
+        train((inputs.at[1, 3, 0].set(jnp.nan), targets, masks))
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
