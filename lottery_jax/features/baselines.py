@@ -1,10 +1,11 @@
 """Which ways to choose inputs see the support: PruneNetwork beside simpler ones.
 
-All keep equally many inputs from the same rows: by gradients of the first layer at random weights
-(their norm, or times the weights as in SNIP), by the correlation of the target with each input, by
-the unshifted basis with random biases, and by chance. For information exponent 1 a correlation is
-enough; above, it sees nothing, and gradients at random weights meet the direction with a cosine of
-about d^(-1/2) only.
+From the same rows as PruneNetwork, others keep as many inputs as it does: by gradients of the first
+layer at random weights (their norm, or times the weights as in SNIP), by the correlation of the
+target with each input, and by chance. PruneNetwork in the unshifted basis with random biases keeps
+a set of its own, which is judged by the chance level of its own size. For information exponent 1 a
+correlation is enough; above, it sees nothing, and gradients at random weights meet the direction
+with a cosine of about d^(-1/2) only.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
-from lottery_jax.features.points import draw_chance, draw_shares
+from lottery_jax.features.points import CAUTION, draw_chance, draw_shares, first_of_all
 from lottery_jax.montecarlo.collect import Progress
 from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
@@ -21,7 +22,7 @@ from lottery_jax.montecarlo.store import Store
 from lottery_jax.report.tables import format_table
 from lottery_jax.sparse_features import baseline_recovery, links
 from lottery_jax.sparse_features.baseline_recovery import METHODS
-from lottery_jax.sparse_features.recovery_limits import limits_mean
+from lottery_jax.sparse_features.recovery_limits import check_spread, limits_mean
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +46,7 @@ class Row(NamedTuple):
     recall: float  # mean share of the support that is kept
     low: float  # limits of this mean, from the spread over draws
     high: float
-    kept: float  # mean number of inputs kept; but for "unshifted" that of PruneNetwork
+    kept: float  # mean number of inputs kept, |J|; but for "unshifted" that of PruneNetwork
     chance: float  # kept / d
 
 
@@ -85,6 +86,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each exponent, method and number of rows; stored draws are not drawn again."""
+    check_spread(setup.trials)
     tasks = [(experiment, setup.trials) for experiment in _tasks(setup)]
     counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
     rows = []
@@ -140,7 +142,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
     from lottery_jax.report import figures  # on first use: it imports matplotlib
 
     exponents = sorted({row.exponent for row in rows})
-    figure = figures.new_axis(1.5 + 5.0 * len(exponents), 4.8).figure
+    figure = figures.new_axis(3.0 + 4.5 * len(exponents), 4.8).figure
     figure.clear()
     axes = figure.subplots(1, len(exponents), sharey=True, squeeze=False)[0]  # type: ignore[union-attr]
     for ax, exponent in zip(axes, exponents, strict=True):
@@ -153,20 +155,29 @@ def draw(rows: Sequence[Row]) -> "Axes":
         curve = [row for row in rows if (row.exponent, row.method) == (exponent, METHODS[0])]
         at = [row.size / row.support_size**exponent for row in curve]
         draw_chance(ax, at, [r.chance for r in curve], colour="black", label="chance level |J|/d")
+        own = [row for row in rows if (row.exponent, row.method) == (exponent, "unshifted")]
+        draw_chance(
+            ax,
+            at,
+            [row.chance for row in own],
+            colour=figures.COLOURS[METHODS.index("unshifted")],
+            label="chance level of unshifted",
+        )
         ax.set_xscale("log", base=2)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlabel("samples n / s" + (f"^{exponent}" if exponent > 1 else ""))
         ax.set_title(f"information exponent k* = {exponent}", fontsize="medium")
         ax.set_ylim(-0.02, 1.04)
         ax.grid(True, alpha=0.3)
-        ax.legend(fontsize="x-small", frameon=False)
+    # Beside the panels, which share it: curves fill them.
+    axes[-1].legend(fontsize="small", frameon=False, loc="center left", bbox_to_anchor=(1.01, 0.5))
     axes[0].set_ylabel("recall: share of the support that is kept")
     first = rows[0]
     title = (
         f"d = {first.dim}, s = M = {first.support_size}, PruneNetwork with c = {first.shift:g}; "
         "all keep as many inputs as it does, but the unshifted basis its own\n"
         f"bars: {100 * CONFIDENCE:g} % limits of the mean recall over {first.trials} draws, which "
-        "all points of a panel share"
+        f"all points of a panel share:\n{CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return axes[0]
@@ -191,20 +202,31 @@ def _reading(rows: Sequence[Row]) -> str:
         shown = [row for row in rows if row.exponent == exponent]
         most = max(row.size for row in shown)
         last = [row for row in shown if row.size == most]
-        seeing = [f"{row.method} ({row.recall:.2f})" for row in last if row.low > row.chance]
-        blind = [f"{row.method} ({row.recall:.2f})" for row in last if row.low <= row.chance]
+        told = {
+            row: f"{row.method} ({row.recall:.2f}"
+            + (f", its chance {row.chance:.2f})" if row.chance != last[0].chance else ")")
+            for row in last
+        }
+        seeing = [told[row] for row in last if row.low > row.chance]
+        blind = [told[row] for row in last if row.low <= row.chance]
         said.append(
             f"For k* = {exponent}, {most} samples let these recall more than chance "
             f"({last[0].chance:.2f}): {', '.join(seeing) or 'none'}; not apart from chance are "
             f"{', '.join(blind) or 'none'}."
         )
-        half = {}
-        for row in sorted(shown, key=lambda row: row.size):
-            if row.recall >= 0.9:
-                half.setdefault(row.method, row.size)
-        reached = [f"{method} from {size}" for method, size in half.items()]
-        said.append(f"A recall of .9 is reached by {', '.join(reached) or 'none'} samples on.")
+        reached = []
+        for method in METHODS:
+            curve = [row for row in shown if row.method == method]
+            start = first_of_all([row.size for row in curve], [row.recall >= 0.9 for row in curve])
+            if start is not None:
+                reached.append(f"{method} (n = {start})")
+        said.append(
+            f"A recall of .9, there and from all more rows, is reached by {', '.join(reached)}."
+            if reached
+            else "None reaches a recall of .9."
+        )
     said.append(
-        f"Limits are {100 * CONFIDENCE:g} % each, from the spread over {rows[0].trials} draws."
+        f"Limits are {100 * CONFIDENCE:g} % each, from the spread over {rows[0].trials} draws: "
+        f"{CAUTION}."
     )
     return " ".join(said)

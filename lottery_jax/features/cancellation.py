@@ -20,7 +20,7 @@ from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, population, recovery
-from lottery_jax.sparse_features.recovery_limits import recalls
+from lottery_jax.sparse_features.recovery_limits import check_spread, recalls
 
 __all__ = ["COUNTED", "FULL", "NAME", "QUESTION", "QUICK", "Row", "Setup"]
 __all__ += ["describe", "draw", "measure", "plan"]
@@ -66,6 +66,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """Gradients on a grid of c, and recall by basis, biases and rows."""
+    check_spread(setup.trials)
     tasks = [(experiment, setup.trials) for experiment in _tasks(setup)]
     counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
     rows = _gradients(setup.grid)

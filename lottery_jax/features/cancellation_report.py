@@ -124,7 +124,7 @@ def _reading(rows: Sequence[Row]) -> str:
             + ("; normal biases do that too." if biased else ", and normal biases do not help.")
         )
     first = _curves(rows)[0][-1]
-    if not blind and (first.low or 0) > (first.chance or 0):
+    if zero <= ROUNDING and not blind and (first.low or 0) > (first.chance or 0):
         said.append(
             "What all lines keep beyond chance in the unshifted basis without biases is not the "
             "mean gradient; an explanation, which no row shows, is that sums over samples of "

@@ -30,6 +30,7 @@ from lottery_jax.features.seeds import each_seed, identity, mean_over
 from lottery_jax.montecarlo.collect import Progress, reporting
 from lottery_jax.sparse_features import data, learn, links
 from lottery_jax.sparse_features.prune import select
+from lottery_jax.sparse_features.recovery_limits import check_spread
 from lottery_jax.sparse_features.scores import scores_at
 
 __all__ = ["FULL", "NAME", "QUESTION", "QUICK", "Case", "Row", "Setup"]
@@ -108,6 +109,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each case and number of rows; seeds that the store has are not run again."""
+    check_spread(setup.seeds)
     rows, total = [], len(setup.cases) * setup.seeds
     with reporting(progress, total, NAME) as report:
         for number, case in enumerate(setup.cases):

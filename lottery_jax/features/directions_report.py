@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lottery_jax.features.directions_rows import CONFIDENCE, Row
-from lottery_jax.features.points import draw_chance, draw_shares
+from lottery_jax.features.points import CAUTION, draw_chance, draw_shares
 from lottery_jax.report.tables import format_table
 
 if TYPE_CHECKING:
@@ -32,11 +32,10 @@ def draw(rows: Sequence[Row]) -> "Axes":
             style = {"colour": colour, "marker": marker, "label": label}
             draw_shares(upper, at, [row.mass for row in curve], *ends, **style)
             upper.plot(at, [row.largest for row in curve], "--", color=colour, lw=0.8)
+            draw_chance(upper, at, [row.chance for row in curve], colour=colour)
             ends = [row.gain_low for row in curve], [row.gain_high for row in curve]
             draw_shares(lower, at, [row.gain for row in curve], *ends, **style)
-        chance = [row.chance for row in curves[0]]
-        at = [row.size for row in curves[0]]
-        draw_chance(upper, at, chance, colour="black", label="chance level |J|/d")
+        upper.plot([], [], ":", color="black", lw=1, label="chance level |J|/d, by colour")
         upper.plot([], [], "--", color="black", lw=0.8, label="largest with |J| inputs, by colour")
         lower.axhline(0, color="black", ls=":", lw=1, label="no gain")
         upper.set_title(title, fontsize="medium")
@@ -47,12 +46,13 @@ def draw(rows: Sequence[Row]) -> "Axes":
             ax.grid(True, alpha=0.3)
             ax.legend(fontsize="x-small", frameon=False)
     panels[0, 0].set_ylabel("share of the direction on the inputs kept")
-    panels[1, 0].set_ylabel("test error: dense - pruned (variance of y = 1)")
+    panels[1, 0].set_ylabel("gain: test error of dense minus that of pruned")
     first = rows[0]
     title = (
         f"d = {first.dim}, M = {first.kept_entries}, target He_{first.exponent} of one direction; "
-        f"bars: {100 * CONFIDENCE:g} % limits of the mean over {first.seeds} seeds, which the "
-        "points of a curve share"
+        "errors: variance of y = 1 for normal inputs\n"
+        f"bars: {100 * CONFIDENCE:g} % limits of the mean over {first.seeds} seeds, which all "
+        f"points share, and all directions their rows of inputs; of shares {CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return panels[0, 0]
@@ -117,7 +117,8 @@ def _reading(rows: Sequence[Row]) -> str:
         )
     said.append(
         f"Limits are {100 * CONFIDENCE:g} % each, by Student's law over {rows[0].seeds} seeds; "
-        "+- is one standard error. A target of inputs that are not normal has no variance of "
-        "exactly 1."
+        f"those of shares are {CAUTION}. All directions have the same seeds and rows of inputs, so "
+        "that their means are not independent; +- is one standard error. A target of inputs that "
+        "are not normal has no variance of exactly 1."
     )
     return " ".join(said)

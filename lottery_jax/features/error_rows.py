@@ -18,6 +18,7 @@ from lottery_jax.features.seeds import each_seed, identity
 from lottery_jax.montecarlo.collect import Progress, reporting
 from lottery_jax.sparse_features import trained
 
+_TRAINING = 2**31  # the stream of full training; seeds have the numbers below
 TRAINED = ("pruned", "dense")  # these are fully trained too
 
 
@@ -89,6 +90,7 @@ def collect(
         ]
         for number, size in enumerate(setup.trained_sizes):
             asked = settings | {"seeds": setup.seeds, "size": size, "recipe": list(_recipe(setup))}
+            asked["training"] = keys.describe(keys.lane(key, _TRAINING))
             found = store.find(asked)
             if found is None:
                 found = _train(setup, size, each, key)
@@ -199,7 +201,7 @@ def _train(setup: Setup, size: int, each: dict[int, Any], key: PRNGKeyArray) -> 
         inputs,
         targets,
         jnp.asarray(masks),
-        keys.lane(key, setup.seeds),
+        keys.lane(key, _TRAINING),
         num_neurons=setup.num_neurons,
         passes=setup.passes,
         batch=setup.batch,

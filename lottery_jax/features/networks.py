@@ -52,7 +52,8 @@ def draw(task: Task, methods: tuple[str, ...], *, most: int):
     Parameters
     ----------
     methods
-        Some of `METHODS`. "random" keeps as many inputs as "pruned".
+        Some of `METHODS`. "random" keeps as many inputs as "pruned", at every number of rows the
+        first of one random order.
     most
         The largest number of rows. Where so many are at most 2^25 numbers they are drawn once and
         held, which runs and compiles faster; otherwise they are drawn whenever they are read.

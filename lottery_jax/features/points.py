@@ -7,6 +7,22 @@ from typing import Any
 CAUTION = "approximate, and too narrow near 0 and 1"
 
 
+def first_of_all(sizes: Sequence[int], holds: Sequence[bool]) -> int | None:
+    """The smallest size from which on something holds at every one; None if not at the largest.
+
+    Examples
+    --------
+    >>> first_of_all([10, 20, 40, 80], [True, False, True, True])
+    40
+    """
+    found = None
+    for size, is_so in sorted(zip(sizes, holds, strict=True), reverse=True):
+        if not is_so:
+            break
+        found = size
+    return found
+
+
 def draw_shares(
     ax: Any,
     at: Sequence[int | float],

@@ -20,7 +20,7 @@ from lottery_jax.montecarlo.counts import Counts, collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, recovery
-from lottery_jax.sparse_features.recovery_limits import recalls
+from lottery_jax.sparse_features.recovery_limits import check_spread, recalls
 
 __all__ = ["COUNTED", "FULL", "NAME", "QUESTION", "QUICK", "Curve", "Row", "Setup"]
 __all__ += ["describe", "draw", "measure", "plan"]
@@ -98,6 +98,8 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each curve and number of rows; draws that the store holds are not drawn again."""
+    for curve in setup.curves:
+        check_spread(curve.trials)
     experiments = [_experiment(curve, setup.num_pairs) for curve in setup.curves]
     tasks = [
         (experiment, curve.trials)

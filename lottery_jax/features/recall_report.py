@@ -55,9 +55,9 @@ def draw(rows: Sequence[Row]) -> "Axes":
     axes[0].set_ylabel("recall: share of the support that is kept")
     trials = sorted({row.trials for row in rows})
     title = (
-        "PruneNetwork with M = s on y = He_k*(<v, x>) scaled to variance 1, v flat on s = sqrt(d) "
-        f"inputs\nbars: {100 * CONFIDENCE:g} % limits of the mean recall, {CAUTION}, over "
-        f"{_range(trials)} draws, which the points of a curve share"
+        "PruneNetwork with M = s, y = He_k*(<v, x>) of variance 1, v flat on s = sqrt(d) "
+        f"inputs\nbars: {100 * CONFIDENCE:g} % limits of the mean recall over {_range(trials)} "
+        f"draws, which the points of a curve share:\n{CAUTION}"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return axes[0]

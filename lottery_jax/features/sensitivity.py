@@ -17,7 +17,7 @@ from lottery_jax.montecarlo.counts import collect_each
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, recovery
-from lottery_jax.sparse_features.recovery_limits import recalls
+from lottery_jax.sparse_features.recovery_limits import check_spread, recalls
 
 __all__ = ["COUNTED", "FULL", "NAME", "QUESTION", "QUICK", "Row", "Setup"]
 __all__ += ["describe", "draw", "measure", "plan"]
@@ -75,6 +75,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each M or c and number of rows; stored draws are not drawn again."""
+    check_spread(setup.trials)
     tasks = [(experiment, setup.trials) for experiment in _tasks(setup)]
     counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
     rows = []

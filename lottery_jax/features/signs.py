@@ -21,7 +21,7 @@ from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.report.tables import format_table
 from lottery_jax.sparse_features import links, recovery
-from lottery_jax.sparse_features.recovery_limits import recalls
+from lottery_jax.sparse_features.recovery_limits import check_spread, recalls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,6 +91,7 @@ def measure(
     progress: Progress = True,
 ) -> list[Row]:
     """A row for each exponent, sign and number of rows; stored draws are not drawn again."""
+    check_spread(setup.trials)
     tasks = [(experiment, setup.trials) for experiment in _tasks(setup)]
     counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
     rows = []

@@ -157,8 +157,7 @@ def limits_mean(
     >>> print(round(low, 3), high)
     0.981 1.0
     """
-    if trials < 2:
-        raise ValueError(f"{trials=} have no spread; use 2 or more")
+    check_spread(trials)
     if not 0 < confidence < 1:
         raise ValueError(f"{confidence=} must lie strictly between 0 and 1, for example 0.95")
     coordinates = largest if independent is None else independent
@@ -168,6 +167,12 @@ def limits_mean(
     variance = max(variance, likely * (1 - likely) / coordinates)
     low, high = limits_student(mean, variance, trials, confidence=confidence)
     return max(0.0, low), min(1.0, high)
+
+
+def check_spread(trials: int) -> None:
+    """Raise for fewer than two draws, before they are drawn: limits come from their spread."""
+    if trials < 2:
+        raise ValueError(f"{trials=} have no spread; use 2 or more")
 
 
 def limits_student(

@@ -45,19 +45,21 @@ def test_the_reading_follows_the_rows(rows):
         "For k* = 1, 256 samples let these recall more than chance (0.50): PruneNetwork (1.00)"
         in text
     )
-    assert "not apart from chance are first order (0.50), random (0.50)" in text
-    assert (
-        "A recall of .9 is reached by PruneNetwork from 256, unshifted from 256 samples on" in text
-    )
+    assert "first order (0.50, its chance 0.38), random (0.50, its chance 0.38)" in text
+    assert "is reached by PruneNetwork (n = 256), unshifted (n = 256)." in text
+    early = [row._replace(recall=0.95 if row.size < 100 else 0.5, chance=0.5) for row in rows]
+    assert "None reaches a recall of .9." in baselines.describe(early)  # not from all more rows
+    assert "its chance" not in baselines.describe(early)
     none = [row._replace(recall=0.3, low=0.0) for row in rows]
     text = baselines.describe(none)
     assert "(0.50): none; not apart" in text
-    assert "is reached by none" in text
+    assert "None reaches a recall of .9." in text
 
 
 def test_the_figure_and_the_plan(rows):
     ax = baselines.draw(rows)
     assert isinstance(ax, Axes)
-    labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == [*METHODS, "chance level |J|/d"]
+    legend = ax.figure.axes[-1].get_legend()
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == [*METHODS, "chance level |J|/d", "chance level of unshifted"]
     assert "6 ways to choose inputs at d = 16 for k* = 1, 2, 10 draws each" in baselines.plan(SMALL)

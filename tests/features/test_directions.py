@@ -11,6 +11,7 @@ from scipy import stats
 from lottery_jax.core import make_mesh, root
 from lottery_jax.core.records import Records
 from lottery_jax.features import directions, directions_report, directions_rows
+from lottery_jax.features.points import CAUTION
 from lottery_jax.study import Study
 
 SMALL = directions.QUICK._replace(
@@ -126,9 +127,14 @@ def test_the_reading_follows_the_rows():
     assert "with laplace inputs at n = 4000" in text
     assert "[-0.100, +0.300]: no difference is seen" in text
     assert "n = 1000 the inputs" not in text
+    assert CAUTION in text
     ax = directions_report.draw(rows)
     assert isinstance(ax, Axes)
     assert len(ax.figure.axes) == 4
+    levels = [
+        line for line in ax.get_lines() if line.get_linestyle() == ":" and len(line.get_xdata())
+    ]
+    assert len({line.get_color() for line in levels}) == 2  # each law has its own chance level
     assert len(directions_report.draw(rows[:4]).figure.axes) == 2
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from lottery_jax.core import make_mesh, root
+from lottery_jax.core import keys, make_mesh, root
 from lottery_jax.core.records import Records
 from lottery_jax.features import error, error_report, error_rows, networks, seeds
 from lottery_jax.sparse_features import data, directions, learn, links, prune
@@ -128,6 +128,24 @@ def test_a_run_goes_on_from_its_store(run, monkeypatch):
     assert [row for row in rows if row.seed < 2] == run.rows
 
 
+def test_full_training_of_a_seed_does_not_depend_on_their_number(monkeypatch):
+    """Its key is that of the seed's number in one stream, whatever the number of seeds."""
+    used = []
+
+    def none(inputs, targets, masks, key, **settings):
+        del inputs, targets, settings
+        used.append(jax.random.key_data(keys.items(key, len(masks)))[0].tolist())
+        raise InterruptedError
+
+    monkeypatch.setattr(error_rows.trained, "train", none)
+    monkeypatch.setattr(error_rows.lax, "map", lambda function, seeds: (None, None))
+    for number in (2, 3):
+        each = {seed: {"pruned": [[0], [1]]} for seed in range(number)}
+        with pytest.raises(InterruptedError):
+            error_rows._train(TRAINED._replace(seeds=number), 200, each, root(3))
+    assert used[0] == used[1]
+
+
 def made_up(errors):
     """Rows of four seeds from the mean errors of each method, a few per cent apart."""
     rows = []
@@ -175,8 +193,15 @@ def test_claims_follow_from_the_rows():
     said = error.describe(made_up(GOOD))
     assert "below that of the dense ones at 2 of 2 n" in said
     assert "smaller in every seed at 2 of them" in said
-    assert "error of n = 4000 from n = 2000 on, 2 times fewer" in said
+    assert "at most the dense one's error of n = 4000 from n = 2000 on, 2 times fewer" in said
+    assert "no better than the mean alone" in said
+    mixed = GOOD | {("random", ONE, 1000): 0.95, ("pruned", ONE, 1000): 0.15}
+    mixed["pruned", ONE, 2000] = 0.3  # so that a good n = 1000 is by chance
+    same = [row._replace(error=GOOD[row.method, ONE, row.size]) for row in made_up(GOOD)]
+    said = error.describe(made_up(mixed))
     assert "hardly better than the mean alone" in said
+    assert "times fewer" not in said
+    assert "inf" not in error.describe(same)
     swapped = {"pruned": "dense", "dense": "pruned"}
     bad = {(swapped.get(m, m), t, n): value for (m, t, n), value in GOOD.items()}
     bad["random", ONE, 4000] = 0.5

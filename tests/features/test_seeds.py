@@ -7,8 +7,17 @@ import pytest
 
 from lottery_jax.core import keys, make_mesh, root
 from lottery_jax.core.records import Records
-from lottery_jax.features import directions, gradients
+from lottery_jax.features import (
+    baselines,
+    cancellation,
+    directions,
+    gradients,
+    recall,
+    sensitivity,
+    signs,
+)
 from lottery_jax.features.seeds import each_seed
+from lottery_jax.montecarlo import Store
 
 
 def measure(key, scale):
@@ -51,3 +60,19 @@ def test_results_of_other_streams_are_not_found(tmp_path, monkeypatch):
     gradients.measure(asked, key=root(0), store=store, progress=False)
     directions.measure(small, key=root(0), store=store, progress=False)
     assert len(store.path.read_text().splitlines()) == 2 * before
+
+
+@pytest.mark.parametrize("study", [directions, baselines, cancellation, recall, sensitivity, signs])
+def test_one_draw_is_refused_before_it_is_drawn(study, tmp_path):
+    """The limits of its rows are those of a spread."""
+    one = study.QUICK
+    if study is directions:
+        one = one._replace(seeds=1)
+    elif study is recall:
+        one = one._replace(curves=(one.curves[0]._replace(trials=1),))
+    else:
+        one = one._replace(trials=1)
+    store = (Records if study is directions else Store)(tmp_path / "results.jsonl")
+    with pytest.raises(ValueError, match="have no spread; use 2 or more"):
+        study.measure(one, key=root(0), store=store, progress=False)
+    assert not store.path.exists()
