@@ -7,35 +7,45 @@ neurons in mirrored pairs, so that its output is 0 and the gradient of the loss 
 and weights uniform on the sphere of all inputs.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
 from lottery_jax.sparse_features import checks, sums
 from lottery_jax.sparse_features.checks import Integer, Integers
-from lottery_jax.sparse_features.data import Source, available, fold
+from lottery_jax.sparse_features.data import EXACT, Source, available, fold
 from lottery_jax.sparse_features.largest import largest
 from lottery_jax.sparse_features.scores import Scores, scores_at
 
 _WEIGHTS = 2  # a stream of the key; 0 and 1 belong to `sums`
 
 
-def keep(scores: Float[Array, " input"], kept: Integer) -> Bool[Array, " input"]:
+def keep(scores: ArrayLike | Sequence[Any], kept: Integer) -> Bool[Array, " input"]:
     """The `kept` inputs with the largest scores; of equal ones those with the lower numbers.
 
     Raises
     ------
     ValueError
-        Unless `kept`, which may be traced, is from 1 to d.
+        Unless `kept`, which may be traced, is from 1 to d; for a score that is nan (unless traced).
 
     Examples
     --------
     >>> keep(jnp.array([1.0, 3.0, 2.0]), 2).tolist()
     [False, True, True]
     """
-    checks.check_kept(kept, len(scores))
-    return largest(scores, jnp.asarray(kept, jnp.int32))
+    each = jnp.asarray(scores)
+    if each.ndim != 1:
+        raise ValueError(f"scores of shape {each.shape} must be one for each input")
+    checks.check_kept(kept, len(each))
+    if checks.is_known(each) and np.any(np.isnan(each)):
+        raise ValueError(f"score {int(np.argmax(np.isnan(each)))} is nan; no order has it")
+    return largest(each.astype(jnp.float32), jnp.asarray(kept, jnp.int32))
 
 
 def first_order(source: Source, sizes: Integers) -> Float[Array, "size input"]:
@@ -57,7 +67,7 @@ def first_order(source: Source, sizes: Integers) -> Float[Array, "size input"]:
         is_used: Bool[Array, " row"],
     ) -> Float[Array, " input"]:
         used = jnp.where(is_used, targets, jnp.float32(0))
-        return total + _product(used[None], inputs)[0]
+        return total + jnp.matmul(used, inputs, precision=EXACT)
 
     return jnp.abs(_means(source, sizes, add, jnp.zeros(source.dim, jnp.float32)))
 
@@ -136,6 +146,8 @@ def random(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
     >>> int(keep(random(keys.root(0), 10), 4).sum())
     4
     """
+    keys.check_key(key)
+    checks.check_whole("dim", dim, 1)
     return jax.random.uniform(key, (dim,), jnp.float32)
 
 
@@ -168,9 +180,9 @@ def _at_start(
         targets: Float[Array, " row"],
         is_used: Bool[Array, " row"],
     ) -> Float[Array, "neuron input"]:
-        heights = _product(weights, inputs.T) + biases[:, None]
+        heights = jnp.matmul(weights, inputs.T, precision=EXACT) + biases[:, None]
         steps = jnp.where((heights > 0) & is_used[None], targets[None], jnp.float32(0))
-        return total + _product(steps, inputs)
+        return total + jnp.matmul(steps, inputs, precision=EXACT)
 
     return _means(source, sizes, add, jnp.zeros_like(weights)), weights
 
@@ -187,8 +199,3 @@ def _means(source, sizes, add, total):
 
     starts = jnp.concatenate([jnp.zeros(1, jnp.int32), ends[:-1]])
     return jax.lax.scan(step, total, (starts, ends))[1]
-
-
-def _product(left: Float[Array, "a b"], right: Float[Array, "b c"]) -> Float[Array, "a c"]:
-    # The hardware's own products of float32 may keep only ten bits of each factor.
-    return jnp.matmul(left, right, precision=jax.lax.Precision.HIGHEST)

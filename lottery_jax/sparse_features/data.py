@@ -21,6 +21,9 @@ from lottery_jax.sparse_features.checks import Integer
 from lottery_jax.sparse_features.directions import check_orthonormal, random_signs
 from lottery_jax.sparse_features.link import Link
 
+# The hardware's own products of float32 may keep only ten bits of each factor.
+EXACT = jax.lax.Precision.HIGHEST
+
 State = TypeVar("State")
 Update = Callable[
     [State, Float[Array, "row input"], Float[Array, " row"], Bool[Array, " row"]], State
@@ -153,8 +156,7 @@ def generated(
     def read(block: Int32[Array, ""]) -> tuple[Float[Array, "row input"], Float[Array, " row"]]:
         each = row_keys(key, block * rows, rows)
         inputs = jax.vmap(lambda row: draw(jax.random.fold_in(row, np.uint32(0)), dim))(each)
-        # The hardware's own products of float32 may keep only ten bits of each factor.
-        features = jnp.matmul(inputs, columns, precision=jax.lax.Precision.HIGHEST)
+        features = jnp.matmul(inputs, columns, precision=EXACT)
         targets = model.link.evaluate(features)
         if model.noise:
             errors = jax.vmap(lambda row: _normal(jax.random.fold_in(row, np.uint32(1)), 1))(each)

@@ -17,15 +17,12 @@ from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Key
 
 from lottery_jax.core import keys
 from lottery_jax.sparse_features import checks, data, one_step, ridge
-
-_EXACT = lax.Precision.HIGHEST
-
+from lottery_jax.sparse_features.data import EXACT
 
 Numbers = TypeVar("Numbers", int, Array)
 
@@ -136,7 +133,7 @@ def learn(
     linear = jnp.zeros(masks.shape, jnp.float32) if linear is None else linear
 
     def rest(inputs, targets):
-        along = jnp.matmul(inputs, linear.T, precision=_EXACT)
+        along = jnp.matmul(inputs, linear.T, precision=EXACT)
         return one_step.features(weights, biases, inputs), targets[:, None] - along
 
     def add(sums, inputs, targets, is_used):
@@ -168,8 +165,8 @@ def learn(
 def predict(network: Network, inputs: Float[Array, "row input"]) -> Float[Array, "row mask"]:
     """The outputs of the networks of all masks."""
     features = one_step.features(network.weights, network.biases, inputs)
-    outputs = jnp.einsum("rmj,mj->rm", features, network.second, precision=_EXACT)
-    along = jnp.matmul(inputs, network.linear.T, precision=_EXACT)
+    outputs = jnp.einsum("rmj,mj->rm", features, network.second, precision=EXACT)
+    along = jnp.matmul(inputs, network.linear.T, precision=EXACT)
     return outputs + along + network.constant[None]
 
 

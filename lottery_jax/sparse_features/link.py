@@ -7,14 +7,12 @@ information exponent k*: one gradient step needs about d^k* samples to see the l
 of the coefficients are shares of the target's variance.
 """
 
-import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Float64
+from jaxtyping import Array, Float
 
 from lottery_jax.sparse_features import hermite
 
@@ -73,36 +71,6 @@ class Link:
                 "raise max_degree of links.function"
             )
         return min(sum(index) for index, _ in self.terms)
-
-    def tensor(self, degree: int) -> Float64[np.ndarray, "..."]:
-        """T_k for k = `degree`: the mean of the k-th derivative, a symmetric tensor of k axes.
-
-        Its entry at (i_1, ..., i_k) is c sqrt(a!) for the term c of the multi-index a that counts
-        how often each i appears. For r = 1 it is gamma_k.
-
-        Raises
-        ------
-        ValueError
-            For a negative degree, or one beyond the terms of a link that has more than its terms.
-
-        Examples
-        --------
-        >>> Link("product", 2, (((1, 1), 1.0),)).tensor(2).tolist()
-        [[0.0, 1.0], [1.0, 0.0]]
-        """
-        if degree < 0:
-            raise ValueError(f"{degree=} must not be negative")
-        if self.mass_beyond and degree > self.degree:
-            raise ValueError(
-                f"{degree=} is beyond the terms of {self.name}, known up to {self.degree}; raise "
-                "max_degree of links.function"
-            )
-        known = dict(self.terms)
-        tensor = np.zeros((self.num_indices,) * degree)
-        for place in itertools.product(range(self.num_indices), repeat=degree):
-            index = tuple(place.count(i) for i in range(self.num_indices))
-            tensor[place] = known.get(index, 0.0) * basis_norm(index)
-        return tensor
 
 
 def basis_norm(index: Index) -> float:

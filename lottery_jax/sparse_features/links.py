@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from lottery_jax.sparse_features import checks
 from lottery_jax.sparse_features import hermite as polynomials
 from lottery_jax.sparse_features.link import Function, Index, Link, basis_norm
 
@@ -130,10 +131,8 @@ def function(
     >>> link.information_exponent, round(link.terms[0][1] ** 2, 4), round(link.mass_beyond, 3)
     (1, 0.6366, 0.162)
     """
-    if not 1 <= num_indices <= MAX_INDICES:
-        raise ValueError(f"{num_indices=} must lie between 1 and {MAX_INDICES}")
-    if not 1 <= max_degree <= MAX_DEGREE:
-        raise ValueError(f"{max_degree=} must lie between 1 and {MAX_DEGREE}")
+    checks.check_whole("num_indices", num_indices, 1, MAX_INDICES)
+    checks.check_whole("max_degree", max_degree, 1, MAX_DEGREE)
     name = name or str(getattr(call, "__name__", "function"))
     mean, second, terms = _quadrature(call, name, num_indices, max_degree, kinks, 12)
     _, _, coarse = _quadrature(call, name, num_indices, max_degree, kinks, 8)

@@ -16,13 +16,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from lottery_jax.core import keys
 from lottery_jax.sparse_features import data, directions
-
-_EXACT = lax.Precision.HIGHEST
+from lottery_jax.sparse_features.data import EXACT
 
 
 class Start(NamedTuple):
@@ -63,7 +61,7 @@ def linear_part(
 
     def add(sums, inputs, targets, is_used):
         used = jnp.where(is_used, targets, jnp.float32(0))
-        return sums + jnp.matmul(used, inputs, precision=_EXACT)
+        return sums + jnp.matmul(used, inputs, precision=EXACT)
 
     sums = data.fold(source, first, last, add, jnp.zeros(source.dim, jnp.float32))
     return jnp.where(masks, sums / _count(first, last), 0)
@@ -94,11 +92,11 @@ def step(
     def add(sums, inputs, targets, is_used):
         residuals = targets[:, None]
         if linear is not None:
-            residuals = residuals - jnp.matmul(inputs, linear.T, precision=_EXACT)
+            residuals = residuals - jnp.matmul(inputs, linear.T, precision=EXACT)
         residuals = jnp.where(is_used[:, None], residuals, 0)[:, :, None]
-        before = jnp.matmul(inputs, flat.T, precision=_EXACT).reshape(-1, num_masks, num_pairs)
+        before = jnp.matmul(inputs, flat.T, precision=EXACT).reshape(-1, num_masks, num_pairs)
         slopes = jnp.where(before + begin.biases[None, None] > 0, residuals, 0)
-        return sums + jnp.matmul(slopes.reshape(len(inputs), -1).T, inputs, precision=_EXACT)
+        return sums + jnp.matmul(slopes.reshape(len(inputs), -1).T, inputs, precision=EXACT)
 
     sums = data.fold(source, first, last, add, jnp.zeros_like(flat))
     gradients = sums.reshape(begin.weights.shape) / _count(first, last)
@@ -116,7 +114,7 @@ def features(
     Partners have opposite weights and biases of their own.
     """
     num_masks, num_pairs, dim = weights.shape
-    along = jnp.matmul(inputs, weights.reshape(-1, dim).T, precision=_EXACT)
+    along = jnp.matmul(inputs, weights.reshape(-1, dim).T, precision=EXACT)
     along = along.reshape(-1, num_masks, num_pairs)
     return jax.nn.relu(jnp.concatenate([along, -along], axis=2) + biases[None, None])
 

@@ -19,8 +19,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from lottery_jax.sparse_features.data import EXACT
+
 STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2, 1e3)  # the last one: almost the constant alone
-_EXACT = lax.Precision.HIGHEST
 
 
 class Sums(NamedTuple):
@@ -80,8 +81,8 @@ def update(
         shift,
         sums.features + jnp.sum(features, axis=0),
         sums.targets + jnp.sum(targets),
-        sums.gram + jnp.matmul(features.T, features, precision=_EXACT),
-        sums.cross + jnp.matmul(features.T, targets, precision=_EXACT),
+        sums.gram + jnp.matmul(features.T, features, precision=EXACT),
+        sums.cross + jnp.matmul(features.T, targets, precision=EXACT),
     )
 
 
@@ -114,12 +115,12 @@ def solve(sums: Sums, strengths: Sequence[float]) -> Fits:
     variance = jnp.trace(covariance) / len(mean)
     penalties = jnp.asarray(strengths, jnp.float32) * variance
     weights = jax.vmap(lambda penalty: _eliminate(covariance, penalty, cross))(penalties)
-    return Fits(weights, target - jnp.matmul(weights, mean + sums.shift, precision=_EXACT))
+    return Fits(weights, target - jnp.matmul(weights, mean + sums.shift, precision=EXACT))
 
 
 def predict(fits: Fits, features: Float[Array, "row feature"]) -> Float[Array, "row strength"]:
     """What the linear functions give for each row."""
-    return jnp.matmul(features, fits.weights.T, precision=_EXACT) + fits.constant[None]
+    return jnp.matmul(features, fits.weights.T, precision=EXACT) + fits.constant[None]
 
 
 def _eliminate(matrix, penalty, right):

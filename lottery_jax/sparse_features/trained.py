@@ -14,14 +14,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jaxtyping import Array, Bool, Float, Key
 
 from lottery_jax.core import keys
 from lottery_jax.sparse_features import checks, learn, one_step
+from lottery_jax.sparse_features.data import EXACT
 from lottery_jax.training import descent
-
-_EXACT = lax.Precision.HIGHEST
 
 
 class Weights(NamedTuple):
@@ -110,9 +108,9 @@ def predict(
     weights: Weights, inputs: Float[Array, "problem row input"]
 ) -> Float[Array, "problem row mask"]:
     """The outputs of all networks on the rows of their problem."""
-    along = jnp.einsum("prd,pmjd->prmj", inputs, weights.first, precision=_EXACT)
+    along = jnp.einsum("prd,pmjd->prmj", inputs, weights.first, precision=EXACT)
     hidden = jax.nn.relu(along + weights.biases[:, None])
-    outputs = jnp.einsum("prmj,pmj->prm", hidden, weights.second, precision=_EXACT)
+    outputs = jnp.einsum("prmj,pmj->prm", hidden, weights.second, precision=EXACT)
     return outputs + weights.constant[:, None]
 
 

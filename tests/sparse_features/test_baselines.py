@@ -93,6 +93,10 @@ def test_wrong_settings():
         scores_at(source, [3], keys.root(0), num_pairs=2, kept=[1], shift=2.0)
     with pytest.raises(ValueError, match="shift=nan"):
         scores_at(source, [3], keys.root(0), num_pairs=2, kept=[1], shift=float("nan"))
+    with pytest.raises(ValueError, match="score 1 is nan"):
+        baselines.keep([1.0, np.nan], 1)
+    with pytest.raises(ValueError, match="dim=0 must be"):
+        baselines.random(keys.root(0), 0)
     for wrong in (2.5, True, np.float32(3), [3], "3", 4.0, np.ones(1, np.int32), None):
         with pytest.raises(ValueError, match=r"kept=.* must be a whole number from 1 to 9"):
             checks.check_whole("kept", wrong, 1, 9)
