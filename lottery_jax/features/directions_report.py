@@ -51,8 +51,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
     title = (
         f"d = {first.dim}, M = {first.kept_entries}, target He_{first.exponent} of one direction; "
         "errors: variance of y = 1 for normal inputs\n"
-        f"bars: {100 * CONFIDENCE:g} % limits of the mean over {first.seeds} seeds, which all "
-        f"points share, and all directions their rows of inputs; of shares {CAUTION}"
+        f"bars: {100 * CONFIDENCE:g} % limits of the mean over {first.seeds} seeds, of shares "
+        f"{CAUTION};\nall points share the seeds, and all directions their rows of inputs"
     )
     figure.suptitle(title, fontsize="small")  # pyright: ignore[reportAttributeAccessIssue]
     return panels[0, 0]

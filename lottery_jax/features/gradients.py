@@ -244,10 +244,9 @@ def _sums(found: tuple[Link, ...], key: Key[Array, ""], units, parts, samples):
         hidden, weights, biases = unit
         targets = link.evaluate(jnp.matmul(inputs, hidden, precision=highest))
         t = jnp.matmul(inputs, weights.T, precision=highest)
-        ahead = (t + biases[None] > 0).astype(jnp.float32)
-        behind = (-t + biases[None] > 0).astype(jnp.float32)
-        sign = jnp.where(part == 1, jnp.float32(-1), jnp.float32(1))[None]
-        slope = jnp.where((part == 0)[None], ahead, (ahead + sign * behind) / 2)
+        at = jnp.broadcast_to(biases[None], t.shape)
+        slopes = jnp.stack([hermite.relu_derivative(t, at, part=each) for each in PARTS])
+        slope = jnp.take_along_axis(slopes, part[None, None], axis=0)[0]
         each = slope * jnp.where(is_used, targets, jnp.zeros_like(targets))[:, None]
         return (
             jnp.matmul(each.T, inputs, precision=highest),

@@ -21,6 +21,7 @@ from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.report.tables import format_table
 from lottery_jax.sparse_features import links, recovery
+from lottery_jax.sparse_features.checks import CONVENTIONS
 from lottery_jax.sparse_features.recovery_limits import check_spread, recalls
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def measure(
 
 
 def _cases(setup: Setup) -> list[tuple[int, str]]:
-    return [(each, name) for each in setup.exponents for name in recovery.CONVENTIONS]
+    return [(each, name) for each in setup.exponents for name in CONVENTIONS]
 
 
 def _tasks(setup: Setup) -> list[Experiment]:

@@ -19,12 +19,11 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int32, Key
 
 from lottery_jax.core import keys
 from lottery_jax.montecarlo.experiment import Experiment
-from lottery_jax.sparse_features import data, directions
+from lottery_jax.sparse_features import checks, data, directions
 from lottery_jax.sparse_features.largest import largest
 from lottery_jax.sparse_features.links import Link
 from lottery_jax.sparse_features.scores import Scores, scores_at
@@ -34,7 +33,6 @@ MASS_UNIT = 4096  # ||V_J||_F^2 / r is counted in parts of this size
 # Rows of V: of one length; i^-power; of a uniform V; single inputs, one for each variable.
 LAWS = ("flat", "power_law", "dense", "coordinates")
 BIASES = ("normal", "zero")
-CONVENTIONS = ("appendix", "main_text")
 LINES = ("first", "even", "odd")  # lines 3, 4 and 5 of the algorithm
 _DATA, _DIRECTIONS, _NETWORK = 0, 1, 2  # streams of a draw
 
@@ -237,19 +235,19 @@ def _number(mask: Bool[Array, " input"]) -> Int32[Array, ""]:
 
 def _checked(dim, support_size, sizes, kept) -> tuple[tuple[int, ...], tuple[int, ...]]:
     for name, value in (("dim", dim), ("support_size", support_size)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-            raise ValueError(f"{name}={value!r} must be a positive integer")
+        checks.check_whole(name, value, 1)
+    for size in sizes:
+        checks.check_whole("sizes", size, 1)
+    checks.check_all_kept(kept, dim)
     sizes, kept = tuple(map(int, sizes)), tuple(map(int, kept))
-    if not sizes or sizes[0] < 1 or any(b <= a for a, b in itertools.pairwise(sizes)):
-        raise ValueError(f"{sizes=} must be positive and increasing; give each number of rows once")
-    if not kept or not all(1 <= each <= dim for each in kept):
-        raise ValueError(f"{kept=} must lie between 1 and {dim=}: that many inputs there are")
+    if not sizes or any(b <= a for a, b in itertools.pairwise(sizes)):
+        raise ValueError(f"{sizes=} must be increasing; give each number of rows once")
     return sizes, kept
 
 
 def _check(dim, support_size, link, num_pairs, shift, convention, law, power, biases) -> None:
+    checks.check_convention(convention)
     for name, value, known in (
-        ("convention", convention, CONVENTIONS),
         ("law", law, LAWS),
         ("biases", biases, BIASES),
     ):
@@ -265,8 +263,7 @@ def _check(dim, support_size, link, num_pairs, shift, convention, law, power, bi
             f"{support_size=} must lie between {least} and {most} for {law} directions of "
             f"{link.num_indices} variables in {dim} inputs"
         )
-    if num_pairs < 1:
-        raise ValueError(f"{num_pairs=} must be at least 1")
+    checks.check_pairs(num_pairs)
     if not 0 < shift <= 1:
         raise ValueError(f"{shift=} must be above 0 and at most 1, which is the unshifted basis")
     if not (math.isfinite(power) and power >= 0) or (power and law != "power_law"):

@@ -42,5 +42,5 @@ def test_one_draw():
 
 
 def test_wrong_settings():
-    with pytest.raises(ValueError, match="must lie between 1 and dim=12"):
+    with pytest.raises(ValueError, match="kept=13 must be a whole number from 1 to 12"):
         baseline_recovery.baseline_recovery(**{**TINY, "kept": 13})
