@@ -67,6 +67,14 @@ def test_unshifted():
         assert set(np.flatnonzero(chosen)) == wanted.kept
 
 
+def test_more_rows_than_there_are():
+    """Where their number is not known at the call, the mean is over all rows."""
+    inputs, targets = draw(0)
+    source = data.held(jnp.asarray(inputs), jnp.asarray(targets), rows=16)
+    found = jax.jit(lambda sizes: baselines.first_order(source, sizes))(jnp.array([9, 999]))
+    np.testing.assert_allclose(found, baselines.first_order(source, SIZES), rtol=1e-5)
+
+
 def test_random_and_oracle():
     """Random sets are nested, and every input is as likely; the oracle knows the support."""
     scores = baselines.random(keys.root(0), 30)

@@ -145,7 +145,9 @@ def test_a_fold_meets_each_row_once_and_compiles_once():
     assert len(traces) == len(set(traces)) == 1
     assert float(fold(source, 3, 5, add, none)[0]) == 24  # numbers that are known
     for first, last in ((3, 24), (20, 1000)):  # beyond all rows, and not known at the call
-        assert int(run(jnp.int32(first), jnp.int32(last))[0]) == 2**23 - 2**first
+        total, num_blocks = run(jnp.int32(first), jnp.int32(last))
+        assert int(total) == 2**23 - 2**first
+        assert int(num_blocks) == len({row // 4 for row in range(first, 23)})
 
 
 def test_one_program_for_all_seeds():
