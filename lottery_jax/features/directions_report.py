@@ -42,9 +42,10 @@ def draw(rows: Sequence[Row]) -> "Axes":
         upper.set_ylim(-0.02, 1.04)
         lower.set_xlabel("samples n")
         lower.set_xscale("log")
+        upper.legend(fontsize="x-small", frameon=False, loc="lower left", ncols=2)  # below chance
+        lower.legend(fontsize="x-small", frameon=False)
         for ax in (upper, lower):
             ax.grid(True, alpha=0.3)
-            ax.legend(fontsize="x-small", frameon=False)
     panels[0, 0].set_ylabel("share of the direction on the inputs kept")
     panels[1, 0].set_ylabel("gain: test error of dense minus that of pruned")
     first = rows[0]

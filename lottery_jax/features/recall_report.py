@@ -19,7 +19,7 @@ def draw(rows: Sequence[Row]) -> "Axes":
 
     exponents = sorted({row.exponent for row in rows})
     dims = sorted({row.dim for row in rows})
-    figure = figures.new_axis(1.5 + 4.0 * len(exponents), 4.8).figure
+    figure = figures.new_axis(1.5 + 4.0 * len(exponents), 5.8).figure
     figure.clear()
     axes = figure.subplots(1, len(exponents), sharey=True, squeeze=False)[0]  # type: ignore[union-attr]
     for ax, exponent in zip(axes, exponents, strict=True):
@@ -51,7 +51,8 @@ def draw(rows: Sequence[Row]) -> "Axes":
         ax.set_title(f"information exponent k* = {exponent}, c = {usual:g}", fontsize="medium")
         ax.set_ylim(-0.02, 1.04)
         ax.grid(True, alpha=0.3)
-        ax.legend(fontsize="x-small", frameon=False, loc="best" if len(shown) > 5 else "upper left")
+        place = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.13)}  # curves fill the panels
+        ax.legend(fontsize="x-small", frameon=False, ncols=2, **place)
     axes[0].set_ylabel("recall: share of the support that is kept")
     trials = sorted({row.trials for row in rows})
     title = (
