@@ -91,7 +91,7 @@ def test_rows_are_those_of_their_parts(run):
     @jax.jit
     def again():
         pruned = prune.prune_network(
-            source, 320, jax.random.fold_in(key, 2), num_neurons=4, kept=2, shift=0.5
+            source, 320, jax.random.fold_in(key, 2), num_pairs=4, kept=2, shift=0.5
         )
         masks = jnp.stack([pruned.kept, jnp.any(hidden != 0, axis=1)])
         found = learn.learn(source, 400, masks, jax.random.fold_in(key, 4), num_neurons=8)
