@@ -102,7 +102,11 @@ def check_shift(shift: Number, *, has_one: bool = False) -> None:
     Traceback (most recent call last):
     ValueError: c: shift=1 must be above 0 and below 1; 0.5 is a good choice
     """
-    if is_known(shift) and not (0 < shift < 1 or (has_one and shift == 1)):
+    if not is_known(shift):
+        return
+    if np.ndim(shift) or not np.issubdtype(np.asarray(shift).dtype, np.number):
+        raise ValueError(f"c: {shift=} must be one number, such as 0.5")
+    if not (0 < shift < 1 or (has_one and shift == 1)):
         most = "at most" if has_one else "below"
         raise ValueError(
             f"c: shift={float(shift):g} must be above 0 and {most} 1; 0.5 is a good choice"

@@ -164,11 +164,11 @@ def _check(inputs, targets, masks, num_neurons: int, batch: int) -> int:
     """The rows to train on."""
     problems, samples, dim = inputs.shape if inputs.ndim == 3 else (0, 0, 0)
     fits = targets.shape == (problems, samples) and masks.shape[::2] == (problems, dim)
-    if not problems or not fits or masks.ndim != 3:
+    if not problems or not fits or masks.ndim != 3 or masks.dtype != bool:
         raise ValueError(
             f"inputs of shape {inputs.shape}, targets of shape {targets.shape} and masks of shape "
             f"{masks.shape} disagree; give [problem, sample, input], [problem, sample] and "
-            "[problem, mask, input]"
+            "[problem, mask, input], masks as booleans"
         )
     checks.check_neurons(num_neurons)
     for rows, wanted in zip(inputs, targets, strict=True):

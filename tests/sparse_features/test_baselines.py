@@ -1,5 +1,7 @@
 """Every other way to choose inputs, against plain NumPy in float64."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,6 +112,9 @@ def test_wrong_settings():
             checks.check_whole("kept", wrong, 1, 9)
     for right in (3, np.int64(3), np.array(3), jnp.int32(3)):
         checks.check_whole("kept", right, 1, 9)
+    for wrong in ("0.5", None, [0.5]):
+        with pytest.raises(ValueError, match="must be one number, such as"):
+            inspect.unwrap(checks.check_shift)(wrong)
     for wrong in (3, [], np.array(3), [[3]], [3.5]):
         with pytest.raises(ValueError, match="must be a"):
             checks.check_sizes(wrong, None)

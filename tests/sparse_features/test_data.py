@@ -1,5 +1,7 @@
 """Rows of data: nested, the same in blocks of any size, and of the law that the model states."""
 
+from types import SimpleNamespace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -170,6 +172,7 @@ def test_one_program_for_all_seeds():
     [
         (lambda: Model(MODEL.link, noise=-1.0), "noise=-1.0 must be finite"),
         (lambda: Model(MODEL.link, noise=float("nan")), "noise=nan must be finite"),
+        (lambda: Model.__post_init__(SimpleNamespace(link=abs)), "abs> is no Link; make one"),  # pyright: ignore[reportArgumentType]
         (lambda: Model(MODEL.link, inputs="cauchy"), "'cauchy' is no known law; choose normal,"),
         (
             lambda: generated(MODEL, COLUMNS[:, :1], jax.random.key(0)),
