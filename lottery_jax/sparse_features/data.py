@@ -15,10 +15,10 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int32, Key
 
-from lottery_jax.core import keys
+from lottery_jax.core import keys, laws
 from lottery_jax.sparse_features import checks
 from lottery_jax.sparse_features.checks import Integer
-from lottery_jax.sparse_features.directions import check_orthonormal, random_signs
+from lottery_jax.sparse_features.directions import check_orthonormal
 from lottery_jax.sparse_features.link import Link
 
 # The hardware's own products of float32 may keep only ten bits of each factor.
@@ -40,7 +40,7 @@ def _uniform(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
 
 
 def _rademacher(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:
-    return random_signs(key, (dim,))
+    return laws.signs(key, (dim,))
 
 
 def _laplace(key: Key[Array, ""], dim: int) -> Float[Array, " input"]:

@@ -19,6 +19,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Float64, Key
 
+from lottery_jax.core import laws
 from lottery_jax.sparse_features import checks
 
 # Columns that were normalised in float32 are off by some roundings of 6e-8 each; a mistake is not.
@@ -96,7 +97,7 @@ def power_law(
             "rounds to 0; the support would be smaller than asked for"
         )
     place, sign, turn = jax.random.split(key, 3)
-    signs = random_signs(sign, (support_size, 1))
+    signs = laws.signs(sign, (support_size, 1))
     rows = jnp.asarray(_frame(support_size, num_directions, float(power))) * signs
     if num_directions > 1:  # for one column a rotation is one more sign
         rotation = jax.random.orthogonal(turn, num_directions, dtype=jnp.float32)
@@ -197,20 +198,6 @@ def quasi_norm(directions: Float[Array, "input index"], q: float | int) -> float
     lengths = np.linalg.norm(np.asarray(directions, np.float64), axis=1)
     lengths = lengths[lengths > 0]
     return float(len(lengths)) if q == 0 else float(np.sum(lengths**q) ** (1 / q))
-
-
-def random_signs(key: Key[Array, ""], shape: tuple[int, ...]) -> Float[Array, "..."]:
-    """1 or -1, each with probability 1/2.
-
-    `jax.random.rademacher` draws them by default floats, and so others where 64 bits are enabled.
-
-    Examples
-    --------
-    >>> bool(jnp.all(abs(random_signs(jax.random.key(0), (5,))) == 1))
-    True
-    """
-    is_up = jax.random.bernoulli(key, jnp.float32(0.5), shape)
-    return jnp.where(is_up, jnp.float32(1), jnp.float32(-1))
 
 
 def _check_sizes(dim: int, num_directions: int) -> None:

@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from lottery_jax.core import keys
-from lottery_jax.sparse_features import data, directions
+from lottery_jax.core import keys, laws
+from lottery_jax.sparse_features import data
 from lottery_jax.sparse_features.data import EXACT
 
 
@@ -44,7 +44,7 @@ def start(key: Key[Array, ""], masks: Bool[Array, "mask input"], *, num_pairs: i
 
     def pair(key):
         normals = jax.random.normal(keys.lane(key, 0), (masks.shape[1] + 1,), jnp.float32)
-        sign = directions.random_signs(keys.lane(key, 1), ())
+        sign = laws.signs(keys.lane(key, 1), ())
         return normals[:-1], normals[-1], sign
 
     normals, biases, signs = jax.vmap(pair)(keys.items(key, num_pairs))
