@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax.features.points import CAUTION, draw_chance, draw_shares, first_of_all
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.report.tables import format_table
@@ -68,8 +68,7 @@ QUICK = Setup((2,), 36, 6, (4.0, 64.0), 0.5, 8, 6)
 
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
-    costs = [each.seconds_per_draw for each in _tasks(setup)]
-    seconds = setup.trials * sum(cost() for cost in costs if cost)
+    seconds = planned_seconds([(each, setup.trials) for each in _tasks(setup)])
     return (
         f"{len(METHODS)} ways to choose inputs at d = {setup.dim} for k* = "
         f"{', '.join(map(str, setup.exponents))}, {setup.trials} draws each: about {seconds:.0f} s "

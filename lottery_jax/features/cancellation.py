@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from lottery_jax.features.cancellation_report import describe, draw
 from lottery_jax.features.cancellation_rows import CONFIDENCE, Row
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, population, recovery
@@ -49,10 +49,10 @@ QUICK = Setup(30, 2, (1000, 8000), 0.5, 8, 10, 21)
 
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
-    costs = [each.seconds_per_draw for each in _tasks(setup)]
-    seconds = setup.trials * sum(cost() for cost in costs if cost)
+    tasks = _tasks(setup)
+    seconds = planned_seconds([(each, setup.trials) for each in tasks])
     return (
-        f"{len(costs)} experiments at d = {setup.dim}, n up to {setup.sizes[-1]}, {setup.trials} "
+        f"{len(tasks)} experiments at d = {setup.dim}, n up to {setup.sizes[-1]}, {setup.trials} "
         f"draws each: about {seconds:.0f} s of one core after compiling"
     )
 

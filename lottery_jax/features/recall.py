@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from lottery_jax.features.recall_report import describe, draw
 from lottery_jax.features.recall_rows import CONFIDENCE, Row, first_rise
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import Counts, collect_each
+from lottery_jax.montecarlo.counts import Counts, collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, recovery
@@ -76,10 +76,7 @@ QUICK = Setup(
 
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
-    seconds = 0.0
-    for curve in setup.curves:
-        cost = _experiment(curve, setup.num_pairs).seconds_per_draw
-        seconds += curve.trials * (cost() if cost else 0.0)
+    seconds = planned_seconds(_tasks(setup))
     dims = sorted({curve.dim for curve in setup.curves})
     exponents = sorted({curve.exponent for curve in setup.curves})
     return (
@@ -100,17 +97,17 @@ def measure(
     """A row for each curve and number of rows; draws that the store holds are not drawn again."""
     for curve in setup.curves:
         check_spread(curve.trials)
-    experiments = [_experiment(curve, setup.num_pairs) for curve in setup.curves]
-    tasks = [
-        (experiment, curve.trials)
-        for experiment, curve in zip(experiments, setup.curves, strict=True)
-    ]
+    tasks = _tasks(setup)
     counts = collect_each(tasks, label=NAME, key=key, store=store, mesh=mesh, progress=progress)
     return [
         row
-        for curve, experiment, each in zip(setup.curves, experiments, counts, strict=True)
+        for curve, (experiment, _), each in zip(setup.curves, tasks, counts, strict=True)
         for row in _rows(curve, experiment, each)
     ]
+
+
+def _tasks(setup: Setup) -> list[tuple[Experiment, int]]:
+    return [(_experiment(curve, setup.num_pairs), curve.trials) for curve in setup.curves]
 
 
 def _support_size(curve: Curve) -> int:

@@ -13,7 +13,7 @@ from jaxtyping import PRNGKeyArray
 from lottery_jax.features.sensitivity_report import describe, draw
 from lottery_jax.features.sensitivity_rows import CONFIDENCE, Row
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.sparse_features import links, recovery
@@ -58,8 +58,7 @@ QUICK = Setup(64, 8, 2, (8.0, 32.0), (0.5, 1.0, 2.0), (0.1, 0.5, 0.9), 0.5, 8, 8
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     tasks = _tasks(setup)
-    costs = [each.seconds_per_draw for each in tasks]
-    seconds = setup.trials * sum(cost() for cost in costs if cost)
+    seconds = planned_seconds([(each, setup.trials) for each in tasks])
     return (
         f"{len(setup.kept)} values of M and {len(tasks) - 1} of c at d = {setup.dim}, "
         f"{setup.trials} draws each: about {seconds:.0f} s of one core after compiling"

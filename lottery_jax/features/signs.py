@@ -16,7 +16,7 @@ from jaxtyping import PRNGKeyArray
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.features.points import CAUTION
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.report.tables import format_table
@@ -75,8 +75,7 @@ QUICK = Setup((1,), 64, 8, (250, 1000), 0.5, 8, 4)
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     tasks = _tasks(setup)
-    costs = [each.seconds_per_draw for each in tasks]
-    seconds = setup.trials * sum(cost() for cost in costs if cost)
+    seconds = planned_seconds([(each, setup.trials) for each in tasks])
     return (
         f"{len(tasks)} experiments at d = {setup.dim}, n = {', '.join(map(str, setup.sizes))}, "
         f"{setup.trials} draws each: about {seconds:.0f} s of one core after compiling"

@@ -147,6 +147,23 @@ def collect_each(
     return found
 
 
+def planned_seconds(tasks: Sequence[tuple[Experiment, int]]) -> float:
+    """Rough seconds of one core after compiling, for experiments with their numbers of draws.
+
+    Those that do not estimate their own count as nothing.
+
+    Examples
+    --------
+    >>> def count(key, parameters):
+    ...     return {}
+    >>> dice = Experiment("dice", settings=(), count=count, lanes=8, seconds_per_draw=lambda: 0.5)
+    >>> planned_seconds([(dice, 6), (dice, 2)])
+    4.0
+    """
+    costs = [(each.seconds_per_draw, trials) for each, trials in tasks]
+    return sum((trials * cost() for cost, trials in costs if cost), start=0.0)
+
+
 def limits_jackknife(
     counts: Counts,
     statistic: Callable[[dict[str, Int64[np.ndarray, "..."]]], float],

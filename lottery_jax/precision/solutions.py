@@ -15,7 +15,7 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import Counts, collect_each, limits_jackknife
+from lottery_jax.montecarlo.counts import Counts, collect_each, limits_jackknife, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.solutions_report import describe, draw
@@ -47,7 +47,7 @@ QUICK = Setup(sizes=(8,), place=-1.0, trials=40_960)
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     experiments = [each for num_items in setup.sizes for each in _experiments(setup, num_items)]
-    seconds = sum(each.seconds_per_draw() for each in experiments) * setup.trials  # type: ignore[misc]
+    seconds = planned_seconds([(each, setup.trials) for each in experiments])
     return (
         f"{len(experiments)} problems, n = {', '.join(map(str, setup.sizes))}, {setup.trials} "
         f"draws each: about {seconds:.0f} s of one core after compiling"

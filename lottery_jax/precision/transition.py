@@ -15,7 +15,7 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.points import draw_points
@@ -97,7 +97,7 @@ def _cases(setup: Setup) -> list[_Case]:
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     cases = _cases(setup)
-    seconds = sum(case.experiment().seconds_per_draw() for case in cases) * setup.trials  # type: ignore[misc]
+    seconds = planned_seconds([(case.experiment(), setup.trials) for case in cases])
     return (
         f"{len(cases)} points, n = {', '.join(map(str, setup.sizes))}, {setup.trials} draws each: "
         f"about {seconds:.0f} s of one core after compiling"

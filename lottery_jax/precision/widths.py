@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 from jaxtyping import PRNGKeyArray
 
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import Counts, collect_each
+from lottery_jax.montecarlo.counts import Counts, collect_each, planned_seconds
 from lottery_jax.montecarlo.experiment import Experiment
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.montecarlo.threshold import invert
@@ -72,11 +72,7 @@ def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
     tasks = _tasks(setup)
     draws = sum(task.curve.trials for task in tasks)
-    seconds = sum(
-        task.curve.trials * task.experiment.seconds_per_draw()
-        for task in tasks
-        if task.experiment.seconds_per_draw is not None
-    )
+    seconds = planned_seconds([(task.experiment, task.curve.trials) for task in tasks])
     return (
         f"{draws} draws of {setup.cap} units at {len(tasks)} settings: about {seconds:.0f} s of "
         f"one core, and {3 * len(tasks)} s to compile"

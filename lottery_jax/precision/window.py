@@ -15,7 +15,7 @@ from jaxtyping import PRNGKeyArray
 
 from lottery_jax.core.limits import limits_exact
 from lottery_jax.montecarlo.collect import Progress
-from lottery_jax.montecarlo.counts import collect_each
+from lottery_jax.montecarlo.counts import collect_each, planned_seconds
 from lottery_jax.montecarlo.store import Store
 from lottery_jax.precision.points import draw_points
 from lottery_jax.quantized import laws, partition
@@ -59,7 +59,7 @@ QUICK = Setup(sizes=(8, 12), places=(-2.0, -1.0, 0.0, 1.0, 2.0, 3.0), trials=8_1
 
 def plan(setup: Setup) -> str:
     """What a run will do, without doing it."""
-    seconds = sum(_experiment(*case).seconds_per_draw() for case in _cases(setup)) * setup.trials  # type: ignore[misc]
+    seconds = planned_seconds([(_experiment(*case), setup.trials) for case in _cases(setup)])
     return (
         f"{len(_cases(setup))} sizes of items, n = {', '.join(map(str, setup.sizes))}, "
         f"{setup.trials} draws each, decided by search and by counting: about {seconds:.0f} s of "
