@@ -5,7 +5,6 @@ Parses, calls, prints.
 
 import argparse
 import contextlib
-import importlib.metadata
 import inspect
 import os
 import sys
@@ -18,7 +17,6 @@ from typing import Any
 import jax
 
 from lottery_jax import (
-    __version__,
     curves,
     experiments,
     features,
@@ -26,6 +24,7 @@ from lottery_jax import (
     network_run,
     precision,
     rss,
+    stores,
     study,
 )
 from lottery_jax.arguments import STUDIES, make_parser
@@ -34,11 +33,9 @@ from lottery_jax.core.compat import use_all_cores
 from lottery_jax.limit import network as pruned_network
 from lottery_jax.limit import network_report
 from lottery_jax.montecarlo.collect import count_chunks, estimate
-from lottery_jax.montecarlo.estimates import Estimates
 from lottery_jax.montecarlo.experiment import check_epsilons
-from lottery_jax.montecarlo.store import Row, Store, StoreError, merge_stores
 from lottery_jax.proof import table
-from lottery_jax.report.tables import format_cell, format_table, read_widths
+from lottery_jax.report.tables import format_cell
 from lottery_jax.weight_pruning import expanded
 
 _FILES = ("csv", "jsonl", "png")  # of a run that draws
@@ -233,23 +230,11 @@ def _run(options: argparse.Namespace) -> None:
             key=key,
             trials=trials,
             epsilons=epsilons,
-            store=None if options.out is None else _open_store(options.out, options.name),
+            store=None if options.out is None else stores.open_store(options.out, options.name),
             shard=options.shard,
             progress=not options.silent,
         )
     )
-
-
-def _open_store(path: str, name: str) -> Store:
-    """The store at `path`, refused if all it holds belongs to other experiments."""
-    store = Store(path)
-    held = {row["name"] for row in store.rows()}
-    if held and name not in held:
-        raise StoreError(
-            f"{path} holds the counts of {', '.join(sorted(held))}, not of {name}; "
-            "name another file with --out"
-        )
-    return store
 
 
 def _list(options: argparse.Namespace) -> None:
@@ -259,77 +244,6 @@ def _list(options: argparse.Namespace) -> None:
     for name, entry in experiments.CATALOGUE.items():
         settings = " ".join(map(_usage, experiments.settings_of(name).values()))
         print(f"{name}\n    {entry.question}\n    lottery-jax run {name} {settings}\n")
-
-
-def _plot(options: argparse.Namespace) -> None:
-    from lottery_jax.report import figures  # on first use: it imports matplotlib
-
-    source = Path(options.file)
-    if source.suffix == ".csv":
-        ax = gap.draw(read_widths(source))
-    else:
-        ax = figures.new_axis()
-        for curve in _curves(source):
-            figures.success_curve(ax, curve)
-    target = Path(options.out or source.with_suffix(".png"))
-    figures.save(ax, target)
-    print(f"written: {target}")
-
-
-def _curves(source: Path) -> list[Estimates]:
-    """The success curves in a store, one for each experiment and seed."""
-    groups = [group for group in _groups(_read_store(source)) if group[0]["kind"] == "success"]
-    if not groups:
-        raise StoreError(
-            f"{source} holds no success counts; the run that wrote it drew its figure beside it"
-        )
-    return [Estimates.from_rows(group) for group in groups]
-
-
-def _info(options: argparse.Namespace) -> None:
-    if options.file is None:
-        names = ("jax", "jaxlib", "numpy")
-        devices = ", ".join(f"{d.platform}:{d.id} {d.device_kind}" for d in jax.devices())
-        print(f"lottery_jax {__version__}, stream version {keys.STREAM_VERSION}")
-        print(", ".join(f"{name} {importlib.metadata.version(name)}" for name in names))
-        print(f"devices: {devices}")
-        return
-    header = ["id", "experiment", "kind", "settings", "epsilons", "chunks", "trials", "seconds"]
-    print(format_table(header, [_summary(g) for g in _groups(_read_store(Path(options.file)))]))
-
-
-def _summary(group: list[Row]) -> list[str | int | float]:
-    """What the rows of one experiment hold, as cells of a table."""
-    first = group[0]
-    settings = " ".join(f"{name}={value}" for name, value in first["settings"].items())
-    trials = sum(row["trials"] for row in group)
-    seconds = sum(row["seconds"] for row in group)
-    cells = [first["id"], first["name"], first["kind"], settings]
-    return [*cells, len(first["epsilons"]), len(group), trials, seconds]
-
-
-def _read_store(source: Path) -> list[Row]:
-    if not source.exists():
-        raise StoreError(f"{source} does not exist; name a store of counts")
-    return Store(source).rows()
-
-
-def _groups(rows: list[Row]) -> list[list[Row]]:
-    """The rows of each experiment and seed together, in order of writing."""
-    groups: dict[str, list[Row]] = {}
-    for row in rows:
-        groups.setdefault(row["id"], []).append(row)
-    return list(groups.values())
-
-
-def _merge(options: argparse.Namespace) -> None:
-    target = Store(options.out)
-    known = {(row["id"], row["chunk"]) for row in target.rows()}
-    rows = merge_stores([target.path, *options.files] if target.path.exists() else options.files)
-    new = [row for row in rows if (row["id"], row["chunk"]) not in known]
-    for row in new:
-        target.append(row)
-    print(f"{target.path}: {len(rows)} rows, {len(new)} of them new")
 
 
 def _usage(setting: inspect.Parameter) -> str:
@@ -350,9 +264,9 @@ _COMMANDS = {
     "study": _study,
     "run": _run,
     "list": _list,
-    "plot": _plot,
-    "info": _info,
-    "merge": _merge,
+    "plot": stores.plot,
+    "info": stores.info,
+    "merge": stores.merge,
 }
 
 
