@@ -257,7 +257,7 @@ def _gradients(
 
     by_bin = jnp.swapaxes(bins, 0, 1)
     none = jnp.zeros(by_bin.shape[1:], jnp.float32)
-    # A loop over the bins: on CPU five times faster than cumsum.
+    # A loop over the bins, which on CPU is far cheaper than cumsum.
     outermost, above = jax.lax.scan(add, none, by_bin[1:], reverse=True)
     total = jnp.sum(outermost + by_bin[0], axis=0)
     outside = (above[:, 0] + above[:, 1]) * jnp.float32(0.5)
